@@ -56,7 +56,7 @@ static int64_t number(struct str text)
 static void split(struct script *s, const char *row)
 {
     assert_true(strlen(row) < sizeof(s->row));
-    strncpy(s->row, row, sizeof(s->row) - 1);
+    memcpy(s->row, row, strlen(row) + 1);
     s->words_len = 0;
     s->at = 0;
     for (char *p = s->row; *p != '\0';) {
