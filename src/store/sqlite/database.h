@@ -1,0 +1,48 @@
+/*
+ * A connection of SQLite with this store's settings, and the few ways in which its statements are used. Codes of the
+ * library become `enum err` here and nowhere else.
+ */
+#ifndef STORE_SQLITE_DATABASE_H
+#define STORE_SQLITE_DATABASE_H
+
+#include "base/err.h"
+#include "base/str.h"
+
+#include <sqlite3.h>
+
+enum database_mode { DATABASE_WRITE, DATABASE_READ };
+
+/* ERR_SCHEMA when the file is no database. The write mode refuses a disk that cannot give WAL with full syncs. */
+MUST_CHECK enum err database_open(const char *path, enum database_mode mode, sqlite3 **out, struct err_note *note);
+
+/*
+ * The error of the last call on `db`, with what was being done. ERR_STORE_FULL: the disk is full. A constraint that
+ * failed is a broken invariant and stops the process.
+ */
+enum err database_error(sqlite3 *db, const char *doing, struct err_note *note);
+
+MUST_CHECK enum err database_exec(sqlite3 *db, const char *sql, struct err_note *note);
+/* First column of the first row of `sql`. */
+MUST_CHECK enum err database_read_i64(sqlite3 *db, const char *sql, int64_t *out, struct err_note *note);
+
+/* Prepares `count` statements, kept for long. On failure nothing is left behind. */
+MUST_CHECK enum err
+database_prepare(sqlite3 *db, const char *const *texts, size_t count, sqlite3_stmt **out, struct err_note *note);
+void database_finalize(sqlite3_stmt **statements, size_t count);
+
+/* Runs a bound statement that gives no rows, and resets it. */
+MUST_CHECK enum err database_run(sqlite3_stmt *s, struct err_note *note);
+/* One row of a bound statement: *out_row says whether there is one. The caller resets. */
+MUST_CHECK enum err database_step(sqlite3_stmt *s, bool *out_row, struct err_note *note);
+
+/* Parameters count from 1. Strings are borrowed until the statement is reset; an absent one is NULL. */
+void bind_i64(sqlite3_stmt *s, int at, int64_t v);
+void bind_str(sqlite3_stmt *s, int at, struct str v);
+void bind_blob(sqlite3_stmt *s, int at, const void *bytes, size_t len);
+
+/* Columns count from 0. Borrowed until the next step. */
+struct str column_str(sqlite3_stmt *s, int at);
+/* Exactly `len` bytes into `out`; anything else is a damaged row: false. */
+bool column_blob(sqlite3_stmt *s, int at, void *out, size_t len);
+
+#endif
