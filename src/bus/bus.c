@@ -1,0 +1,33 @@
+#include "bus/bus.h"
+
+void bus_publish(struct bus *b, const struct bus_message *m)
+{
+    check(m->levels_len == 0 || m->levels != NULL);
+    check(m->items_len == 0 || m->items != NULL);
+    check(m->committed_ns >= 0);
+    b->ops->publish(b, m);
+}
+
+const struct bus_message *bus_receive(struct bus *b, int timeout_ms)
+{
+    check(timeout_ms >= -1);
+    return b->ops->receive(b, timeout_ms);
+}
+
+void bus_done(struct bus *b, const struct bus_message *m)
+{
+    check(m != NULL);
+    b->ops->done(b, m);
+}
+
+void bus_close(struct bus *b)
+{
+    b->ops->close(b);
+}
+
+void bus_free(struct bus *b)
+{
+    if (b != NULL) {
+        b->ops->free(b);
+    }
+}
