@@ -1,0 +1,543 @@
+/*
+ * Threads around the sequencer: the sequencer thread decides, the store thread commits, the query thread reads.
+ * One mutex guards the hand-overs; no work is done under it.
+ */
+#include "inventory/inventory.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "inventory/sequencer.h"
+
+#include <pthread.h>
+#include <time.h>
+
+/* A first-in first-out list, linked through the member `next`. */
+#define QUEUE(type) \
+    struct {        \
+        type *head; \
+        type **end; \
+    }
+#define QUEUE_INIT(q) ((q)->head = NULL, (q)->end = &(q)->head)
+#define QUEUE_PUT(q, node) ((node)->next = NULL, *(q)->end = (node), (q)->end = &(node)->next)
+
+struct inventory {
+    struct inventory_options options;
+    struct sequencer *sequencer;
+    struct store_reader *reader;
+    struct ledger_clock clock;
+    pthread_t sequencer_thread, store_thread, query_thread;
+
+    pthread_mutex_t lock;
+    pthread_cond_t sequencer_wakes, store_wakes, query_wakes;
+    bool stopping;        /* no new work is accepted */
+    bool threads_end;     /* store and query threads end when they have nothing left */
+
+    QUEUE(struct request) requests;
+    uint64_t requests_len;  /* waiting in `requests` and in the sequencer thread's backlog */
+    QUEUE(struct lookup) answered;
+    const struct batch *batch; /* to be committed; NULL: none */
+    bool committed;            /* the commit of the last batch is over, with `commit_err` */
+    enum err commit_err;
+    struct err_note commit_note;
+    int64_t committed_ns;
+    QUEUE(struct query) lookups; /* before queries: the sequencer waits for them */
+    QUEUE(struct query) queries;
+    uint64_t queries_len;
+
+    struct inventory_metrics metrics; /* the sequencer's, copied each turn */
+    struct inventory_histogram commit_us;
+    uint64_t overloads;
+
+    /* Sequencer thread only. */
+    QUEUE(struct request) backlog;
+};
+
+/*
+ * What the sequencer asks for.
+ */
+
+static void io_commit(void *ctx, const struct batch *batch)
+{
+    struct inventory *inv = ctx;
+    pthread_mutex_lock(&inv->lock);
+    check(inv->batch == NULL && !inv->committed);
+    inv->batch = batch;
+    pthread_cond_signal(&inv->store_wakes);
+    pthread_mutex_unlock(&inv->lock);
+}
+
+static void lookup_query_run(struct query *q, struct store_reader *reader)
+{
+    lookup_run(CONTAINER_OF(q, struct lookup, query), reader);
+}
+
+static void io_lookup(void *ctx, struct lookup *l)
+{
+    struct inventory *inv = ctx;
+    l->query.run = lookup_query_run;
+    pthread_mutex_lock(&inv->lock);
+    QUEUE_PUT(&inv->lookups, &l->query);
+    pthread_cond_signal(&inv->query_wakes);
+    pthread_mutex_unlock(&inv->lock);
+}
+
+static void io_publish(void *ctx, struct bus_message *m)
+{
+    struct inventory *inv = ctx;
+    bus_publish(inv->options.bus, m);
+}
+
+/*
+ * The store thread.
+ */
+
+static void commit(struct inventory *inv, const struct batch *batch)
+{
+    struct err_note note = {""};
+    int64_t began_us = clock_mono_us();
+    enum err e = store_commit(inv->options.store, batch, &note);
+    int64_t now_ns = clock_mono_ns();
+    pthread_mutex_lock(&inv->lock);
+    inventory_histogram_add(&inv->commit_us, (uint64_t)(now_ns / 1000 - began_us));
+    inv->batch = NULL;
+    inv->committed = true;
+    inv->commit_err = e;
+    inv->commit_note = note;
+    inv->committed_ns = now_ns;
+    pthread_cond_signal(&inv->sequencer_wakes);
+    pthread_mutex_unlock(&inv->lock);
+}
+
+static void *store_main(void *arg)
+{
+    struct inventory *inv = arg;
+    for (;;) {
+        pthread_mutex_lock(&inv->lock);
+        while (inv->batch == NULL && !inv->threads_end) {
+            pthread_cond_wait(&inv->store_wakes, &inv->lock);
+        }
+        const struct batch *batch = inv->batch;
+        pthread_mutex_unlock(&inv->lock);
+        if (batch == NULL) {
+            return NULL;
+        }
+        commit(inv, batch);
+    }
+}
+
+/*
+ * The query thread.
+ */
+
+static struct query *query_take(struct inventory *inv, bool *out_lookup)
+{
+    pthread_mutex_lock(&inv->lock);
+    while (inv->lookups.head == NULL && inv->queries.head == NULL && !inv->threads_end) {
+        pthread_cond_wait(&inv->query_wakes, &inv->lock);
+    }
+    *out_lookup = inv->lookups.head != NULL;
+    struct query *q = *out_lookup ? inv->lookups.head : inv->queries.head;
+    if (q != NULL && *out_lookup) {
+        inv->lookups.head = q->next;
+        inv->lookups.end = q->next == NULL ? &inv->lookups.head : inv->lookups.end;
+    } else if (q != NULL) {
+        inv->queries.head = q->next;
+        inv->queries.end = q->next == NULL ? &inv->queries.head : inv->queries.end;
+        inv->queries_len--;
+    }
+    pthread_mutex_unlock(&inv->lock);
+    return q;
+}
+
+static void lookup_answered(struct inventory *inv, struct lookup *l)
+{
+    pthread_mutex_lock(&inv->lock);
+    QUEUE_PUT(&inv->answered, l);
+    pthread_cond_signal(&inv->sequencer_wakes);
+    pthread_mutex_unlock(&inv->lock);
+}
+
+static void *query_main(void *arg)
+{
+    struct inventory *inv = arg;
+    bool is_lookup;
+    struct query *q;
+    while ((q = query_take(inv, &is_lookup)) != NULL) {
+        q->run(q, inv->reader);
+        if (is_lookup) {
+            lookup_answered(inv, CONTAINER_OF(q, struct lookup, query));
+        } else {
+            q->done(q);
+        }
+    }
+    return NULL;
+}
+
+/*
+ * The sequencer thread.
+ */
+
+struct inbox {
+    struct request *requests;
+    struct lookup *answered;
+    bool committed;
+    enum err commit_err;
+    struct err_note commit_note;
+    int64_t committed_ns;
+    bool stop;
+};
+
+static struct timespec mono_deadline(int64_t in_ms)
+{
+    int64_t at_ns = clock_mono_ns() + in_ms * 1000000;
+    return (struct timespec){.tv_sec = at_ns / 1000000000, .tv_nsec = at_ns % 1000000000};
+}
+
+/* Something to do at once? `room`: requests can be taken. */
+static bool has_work(const struct inventory *inv, bool room)
+{
+    return (room && (inv->requests.head != NULL || inv->backlog.head != NULL)) || inv->answered.head != NULL
+        || inv->committed || (inv->stopping && sequencer_is_idle(inv->sequencer));
+}
+
+static void inbox_wait(struct inventory *inv, bool room)
+{
+    /* With a full pack only a commit helps, also when a hold is due. */
+    int64_t wait_ms = room ? sequencer_next_wake_ms(inv->sequencer) - ledger_clock_now_ms(&inv->clock) : 60000;
+    struct timespec deadline = mono_deadline(wait_ms < 0 ? 0 : wait_ms);
+    while (!has_work(inv, room)) {
+        if (pthread_cond_timedwait(&inv->sequencer_wakes, &inv->lock, &deadline) != 0) {
+            return;
+        }
+    }
+}
+
+/* Under the lock: what was submitted becomes the sequencer thread's. */
+static void backlog_extend(struct inventory *inv)
+{
+    if (inv->requests.head != NULL) {
+        *inv->backlog.end = inv->requests.head;
+        inv->backlog.end = inv->requests.end;
+        QUEUE_INIT(&inv->requests);
+    }
+}
+
+static void inbox_take(struct inventory *inv, struct inbox *in)
+{
+    bool room = sequencer_has_room(inv->sequencer);
+    pthread_mutex_lock(&inv->lock);
+    inbox_wait(inv, room);
+    *in = (struct inbox){
+        .answered = inv->answered.head,
+        .committed = inv->committed,
+        .commit_err = inv->commit_err,
+        .commit_note = inv->commit_note,
+        .committed_ns = inv->committed_ns,
+        .stop = inv->stopping && inv->requests.head == NULL,
+    };
+    backlog_extend(inv);
+    QUEUE_INIT(&inv->answered);
+    inv->committed = false;
+    pthread_mutex_unlock(&inv->lock);
+}
+
+static void request_refuse(struct request *r, enum err e)
+{
+    r->err = e;
+    r->ops->done(r);
+}
+
+static void backlog_refuse(struct inventory *inv, enum err e)
+{
+    struct request *next;
+    for (struct request *r = inv->backlog.head; r != NULL; r = next) {
+        next = r->next;
+        request_refuse(r, e);
+    }
+    QUEUE_INIT(&inv->backlog);
+}
+
+/* The store can no longer be trusted: refuse what waits, say so, and take nothing more. */
+static void fail(struct inventory *inv, enum err e, const struct err_note *note)
+{
+    pthread_mutex_lock(&inv->lock);
+    inv->stopping = true;
+    backlog_extend(inv);
+    pthread_mutex_unlock(&inv->lock);
+    backlog_refuse(inv, ERR_NOT_COMMITTED);
+    inv->options.failed(inv->options.failed_ctx, e, note);
+}
+
+/* Nothing of the batch is stored: take the state from the store again. */
+static enum err reload(struct inventory *inv, struct err_note *note)
+{
+    struct inventory_metrics metrics;
+    sequencer_metrics(inv->sequencer, &metrics);
+    struct store_head head = {.epoch = metrics.epoch};
+    return sequencer_load(inv->sequencer, inv->options.store, &head, note);
+}
+
+static bool take_commit(struct inventory *inv, const struct inbox *in)
+{
+    struct err_note note = in->commit_note;
+    switch (sequencer_committed(inv->sequencer, in->commit_err, in->committed_ns)) {
+    case SEQUENCER_GO_ON:
+        return true;
+    case SEQUENCER_RELOAD: {
+        char quoted[300];
+        log_line(LOG_ERROR, "store_full", "note=%s", log_quote(note.text, quoted, sizeof(quoted)));
+        enum err e = reload(inv, &note);
+        if (e != ERR_OK) {
+            fail(inv, e, &note);
+        }
+        return e == ERR_OK;
+    }
+    case SEQUENCER_STOP:
+        fail(inv, in->commit_err, &note);
+        return false;
+    }
+    unreachable("what to do after a commit");
+}
+
+static void take_backlog(struct inventory *inv)
+{
+    uint64_t taken = 0;
+    while (inv->backlog.head != NULL && sequencer_has_room(inv->sequencer)) {
+        struct request *r = inv->backlog.head;
+        inv->backlog.head = r->next;
+        if (inv->backlog.head == NULL) {
+            QUEUE_INIT(&inv->backlog);
+        }
+        sequencer_request(inv->sequencer, r);
+        taken++;
+    }
+    struct inventory_metrics metrics;
+    sequencer_metrics(inv->sequencer, &metrics);
+    pthread_mutex_lock(&inv->lock);
+    inv->requests_len -= taken;
+    inv->metrics = metrics;
+    pthread_mutex_unlock(&inv->lock);
+}
+
+static bool turn(struct inventory *inv)
+{
+    struct inbox in;
+    inbox_take(inv, &in);
+    sequencer_tick(inv->sequencer, ledger_clock_now_ms(&inv->clock));
+    if (in.committed && !take_commit(inv, &in)) {
+        return false;
+    }
+    struct lookup *next;
+    for (struct lookup *l = in.answered; l != NULL; l = next) {
+        next = l->next;
+        sequencer_looked_up(inv->sequencer, l);
+    }
+    take_backlog(inv);
+    sequencer_flush(inv->sequencer);
+    return !(in.stop && inv->backlog.head == NULL && sequencer_is_idle(inv->sequencer));
+}
+
+static void *sequencer_main(void *arg)
+{
+    struct inventory *inv = arg;
+    while (turn(inv)) {
+    }
+    return NULL;
+}
+
+/*
+ * Life.
+ */
+
+static void cond_init(pthread_cond_t *cond)
+{
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(cond, &attr);
+    pthread_condattr_destroy(&attr);
+}
+
+static struct inventory *inventory_new(const struct inventory_options *options)
+{
+    struct inventory *inv = mem_new(sizeof(*inv));
+    inv->options = *options;
+    pthread_mutex_init(&inv->lock, NULL);
+    cond_init(&inv->sequencer_wakes);
+    cond_init(&inv->store_wakes);
+    cond_init(&inv->query_wakes);
+    QUEUE_INIT(&inv->requests);
+    QUEUE_INIT(&inv->answered);
+    QUEUE_INIT(&inv->lookups);
+    QUEUE_INIT(&inv->queries);
+    QUEUE_INIT(&inv->backlog);
+    inv->sequencer = sequencer_new(&(struct sequencer_options){
+        .partition = options->partition,
+        .idempotency_keys_max = options->idempotency_keys_max,
+        .random_seed = options->random_seed,
+        .io = {.ctx = inv, .commit = io_commit, .lookup = io_lookup, .publish = io_publish},
+    });
+    return inv;
+}
+
+static enum err open_store(struct inventory *inv, struct err_note *note)
+{
+    struct store_head head;
+    TRY(store_claim(inv->options.store, &head, note));
+    TRY(store_reader_open(inv->options.store, &inv->reader, note));
+    ledger_clock_init(&inv->clock, head.time_ms);
+    return sequencer_load(inv->sequencer, inv->options.store, &head, note);
+}
+
+enum err inventory_open(const struct inventory_options *options, struct inventory **out, struct err_note *note)
+{
+    struct inventory *inv = inventory_new(options);
+    enum err e = open_store(inv, note);
+    if (e != ERR_OK) {
+        inventory_free(inv);
+        return e;
+    }
+    sequencer_metrics(inv->sequencer, &inv->metrics);
+    *out = inv;
+    return ERR_OK;
+}
+
+struct snapshot {
+    struct bus_message message;
+    void (*fn)(void *ctx, const struct bus_message *m);
+    void *ctx;
+};
+
+#define SNAPSHOT_ROWS 1024
+
+static void snapshot_flush(struct snapshot *s)
+{
+    if (s->message.levels_len + s->message.items_len > 0) {
+        s->fn(s->ctx, &s->message);
+        s->message.levels_len = 0;
+        s->message.items_len = 0;
+    }
+}
+
+static void snapshot_item(void *ctx, uint32_t item, struct str sku, int64_t defined_ms)
+{
+    struct snapshot *s = ctx;
+    s->message.items[s->message.items_len++] =
+        (struct bus_item){.item = item, .sku = sku, .time_ms = defined_ms};
+    if (s->message.items_len == SNAPSHOT_ROWS) {
+        snapshot_flush(s);
+    }
+}
+
+static void snapshot_level(void *ctx, const struct level_row *row)
+{
+    struct snapshot *s = ctx;
+    s->message.levels[s->message.levels_len++] = *row;
+    if (s->message.levels_len == SNAPSHOT_ROWS) {
+        snapshot_flush(s);
+    }
+}
+
+void inventory_snapshot(struct inventory *inv, void (*fn)(void *ctx, const struct bus_message *m), void *ctx)
+{
+    const struct ledger *ledger = sequencer_ledger(inv->sequencer);
+    struct snapshot s = {.fn = fn, .ctx = ctx};
+    s.message.partition = inv->options.partition;
+    s.message.seq = ledger_seq(ledger);
+    s.message.time_ms = ledger_clock_now_ms(&inv->clock);
+    s.message.levels = mem_new_array(SNAPSHOT_ROWS, sizeof(*s.message.levels));
+    s.message.items = mem_new_array(SNAPSHOT_ROWS, sizeof(*s.message.items));
+    ledger_each_item(ledger, snapshot_item, &s);
+    snapshot_flush(&s);
+    ledger_each_level(ledger, snapshot_level, &s);
+    snapshot_flush(&s);
+    mem_free(s.message.levels);
+    mem_free(s.message.items);
+}
+
+static enum err thread_start(pthread_t *thread, void *(*fn)(void *arg), struct inventory *inv, struct err_note *note)
+{
+    int error = pthread_create(thread, NULL, fn, inv);
+    return error == 0 ? ERR_OK : err_note_set(note, ERR_IO, "cannot start a thread: %s", strerror(error));
+}
+
+enum err inventory_start(struct inventory *inv, struct err_note *note)
+{
+    TRY(thread_start(&inv->store_thread, store_main, inv, note));
+    TRY(thread_start(&inv->query_thread, query_main, inv, note));
+    return thread_start(&inv->sequencer_thread, sequencer_main, inv, note);
+}
+
+bool inventory_submit(struct inventory *inv, struct request *r)
+{
+    pthread_mutex_lock(&inv->lock);
+    bool accepted = !inv->stopping && inv->requests_len < REQUEST_QUEUE_MAX;
+    if (accepted) {
+        inv->requests_len++;
+        bool was_empty = inv->requests.head == NULL;
+        QUEUE_PUT(&inv->requests, r);
+        if (was_empty) {
+            pthread_cond_signal(&inv->sequencer_wakes);
+        }
+    } else {
+        inv->overloads++;
+    }
+    pthread_mutex_unlock(&inv->lock);
+    return accepted;
+}
+
+bool inventory_query(struct inventory *inv, struct query *q)
+{
+    pthread_mutex_lock(&inv->lock);
+    bool accepted = !inv->stopping && inv->queries_len < QUERY_QUEUE_MAX;
+    if (accepted) {
+        inv->queries_len++;
+        QUEUE_PUT(&inv->queries, q);
+        pthread_cond_signal(&inv->query_wakes);
+    } else {
+        inv->overloads++;
+    }
+    pthread_mutex_unlock(&inv->lock);
+    return accepted;
+}
+
+void inventory_stop(struct inventory *inv)
+{
+    pthread_mutex_lock(&inv->lock);
+    inv->stopping = true;
+    pthread_cond_signal(&inv->sequencer_wakes);
+    pthread_mutex_unlock(&inv->lock);
+    pthread_join(inv->sequencer_thread, NULL);
+    pthread_mutex_lock(&inv->lock);
+    inv->threads_end = true;
+    pthread_cond_signal(&inv->store_wakes);
+    pthread_cond_signal(&inv->query_wakes);
+    pthread_mutex_unlock(&inv->lock);
+    pthread_join(inv->store_thread, NULL);
+    pthread_join(inv->query_thread, NULL);
+}
+
+void inventory_free(struct inventory *inv)
+{
+    if (inv == NULL) {
+        return;
+    }
+    sequencer_free(inv->sequencer);
+    store_reader_free(inv->reader);
+    pthread_cond_destroy(&inv->sequencer_wakes);
+    pthread_cond_destroy(&inv->store_wakes);
+    pthread_cond_destroy(&inv->query_wakes);
+    pthread_mutex_destroy(&inv->lock);
+    mem_free(inv);
+}
+
+void inventory_metrics(struct inventory *inv, struct inventory_metrics *out)
+{
+    pthread_mutex_lock(&inv->lock);
+    *out = inv->metrics;
+    out->queue_depth = inv->requests_len;
+    out->overloads = inv->overloads;
+    out->commit_us = inv->commit_us;
+    pthread_mutex_unlock(&inv->lock);
+}
