@@ -1,0 +1,91 @@
+/*
+ * The availability service: what can be promised, per SKU, in memory, fed only by the bus.
+ *
+ * One writer (the projector thread) and any number of readers who never wait (RCU, QSBR flavour): a reader thread
+ * registers, and says at each turn of its loop that it holds nothing.
+ *
+ * The state depends only on which rows were applied, not on how they were cut into messages, repeated or reordered:
+ * a view rebuilt from zero has the same bytes.
+ */
+#ifndef AVAILABILITY_AVAILABILITY_H
+#define AVAILABILITY_AVAILABILITY_H
+
+#include "bus/bus.h"
+#include "core/policy.h"
+
+/* The longest `frame`: SKU_BYTES_MAX escaped bytes, all numbers at their longest. */
+#define SHOWN_FRAME_BYTES_MAX 400
+
+/* The shopper's answer for one SKU, immutable, rendered once per change. */
+struct shown {
+    int64_t available; /* over all locations, each counted as 0 when negative */
+    enum availability_status status;
+    uint64_t version; /* sum of the versions of its levels: rises with every change; 0: no level yet */
+    uint64_t seq;     /* of the last change that is in it; 0: no level yet */
+    int64_t as_of_ms; /* ledger time of that change; without a level, of the item's definition */
+    struct str json;  /* the body of GET /v1/availability/{sku}; a part of `frame` */
+    struct str frame; /* the same as an event of text/event-stream, without its id: "event: availability\ndata: ..." */
+};
+
+/* One SKU of the view. Entries are never freed while the view lives, so a stream may keep the pointer. */
+struct shelf_entry;
+
+struct availability;
+
+struct availability_options {
+    struct bus *bus; /* borrowed */
+    struct policy policy;
+    /*
+     * Called on the projector thread after the entries of one message were replaced, each named once: tells push which
+     * entries changed. `len` is 0 for a message that changed nothing. `committed_ns` as in the message. NULL: nobody
+     * wants to know.
+     */
+    void (*changed)(void *ctx, struct shelf_entry *const *entries, size_t len, int64_t committed_ns);
+    void *changed_ctx;
+};
+
+struct availability *availability_new(const struct availability_options *options);
+/*
+ * Applies a message on the caller's thread: for the snapshot, before availability_start. `changed` is not called. It
+ * waits for the readers, so if the caller is one of them the call is a quiescent state.
+ */
+void availability_apply(struct availability *a, const struct bus_message *m);
+/* Starts the projector thread, and one that frees behind it. ERR_IO when there is no thread to be had. */
+MUST_CHECK enum err availability_start(struct availability *a);
+/*
+ * Waits for the projector, which ends when the bus is closed and drained, and for the readers; if the caller is one of
+ * them, that is a quiescent state. Nothing to do when it was not started.
+ */
+void availability_stop(struct availability *a);
+/* Accepts NULL. Stopped, and no reader holds anything of it. */
+void availability_free(struct availability *a);
+
+/* Reader threads. A registered thread is online until it says otherwise. */
+void availability_reader_register(void);
+void availability_reader_unregister(void);
+void availability_reader_quiescent(void); /* nothing read before this call is used after it */
+void availability_reader_offline(void);   /* before waiting: also quiescent, and no read until it is online again */
+void availability_reader_online(void);    /* after waiting */
+
+/* NULL when the SKU is not known. */
+struct shelf_entry *availability_find(struct availability *a, struct str sku);
+/* Lives as long as the entry. */
+struct str shelf_entry_sku(const struct shelf_entry *e);
+/* The present answer; valid until the reader's next quiescent state. Never NULL. */
+const struct shown *shelf_entry_shown(const struct shelf_entry *e);
+/* availability_seq() of the view that holds the entry. */
+uint64_t shelf_entry_stream_seq(const struct shelf_entry *e);
+
+/* The stream up to this seq is in the view: whatever is read after this call includes it. Any thread. */
+uint64_t availability_seq(const struct availability *a);
+
+struct availability_metrics {
+    uint64_t skus;
+    uint64_t seq;
+    uint64_t messages; /* applied, the snapshot's included */
+    uint64_t renders;
+};
+/* Any thread. */
+void availability_metrics(const struct availability *a, struct availability_metrics *out);
+
+#endif
