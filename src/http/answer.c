@@ -1,0 +1,176 @@
+/* The answers of an exchange: headers, bodies, problems. */
+#include "http/exchange.h"
+#include "http/problem.h"
+#include "http/thread.h"
+
+#include "base/clock.h"
+
+#include <strings.h>
+
+static bool is_header_text(const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if ((unsigned char)text[i] < ' ' || text[i] == 0x7f) {
+            return false;
+        }
+    }
+    return len > 0;
+}
+
+void exchange_set_header(struct exchange *x, const char *name, struct str value)
+{
+    check(x->state <= EXCHANGE_RUNNING);
+    check(is_header_text(name, strlen(name)) && is_header_text(value.ptr, value.len));
+    struct buf *b = &x->memory.headers;
+    buf_put(b, name, strlen(name) + 1);
+    buf_put_str(b, value);
+    buf_put_char(b, '\0');
+    check(!b->overflowed);
+    x->has_cache_control = x->has_cache_control || strcasecmp(name, "Cache-Control") == 0;
+    x->has_retry_after = x->has_retry_after || strcasecmp(name, "Retry-After") == 0;
+}
+
+static void add_header(struct MHD_Response *response, const char *name, const char *value)
+{
+    enum MHD_Result added = MHD_add_response_header(response, name, value);
+    check(added == MHD_YES);
+}
+
+/* The headers that differ from answer to answer. */
+static void add_own_headers(struct exchange *x, struct MHD_Response *response)
+{
+    add_header(response, "X-Request-Id", exchange_request_id(x).ptr);
+    struct str name;
+    struct str value;
+    size_t at = 0;
+    while (target_argument_next(buf_str(&x->memory.headers), &at, &name, &value)) {
+        add_header(response, name.ptr, value.ptr);
+    }
+    if (x->thread->stopping_ms != 0) {
+        add_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+    }
+}
+
+static void remove_header(struct MHD_Response *response, const char *name, const char *value)
+{
+    enum MHD_Result removed = MHD_del_response_header(response, name, value);
+    check(removed == MHD_YES);
+}
+
+static void remove_own_headers(struct exchange *x, struct MHD_Response *response)
+{
+    remove_header(response, "X-Request-Id", x->request_id);
+    struct str name;
+    struct str value;
+    size_t at = 0;
+    while (target_argument_next(buf_str(&x->memory.headers), &at, &name, &value)) {
+        remove_header(response, name.ptr, value.ptr);
+    }
+}
+
+static void count(struct exchange *x, int status)
+{
+    const struct http_server *s = x->thread->server;
+    struct thread_counters *c = &x->thread->counters;
+    size_t row = x->route != NULL ? (size_t)(x->route - s->options.routes) : s->options.routes_len;
+    route_counters_status(&c->routes[row], status);
+    if (x->started_us != 0) {
+        route_counters_latency(&c->routes[row], clock_mono_us() - x->started_us);
+    }
+    if (x->route == NULL && x->method < HTTP_METHOD_COUNT) {
+        counter_add(&c->requests[x->method], 1);
+    }
+}
+
+void answer_send(struct exchange *x, int status, struct MHD_Response *response)
+{
+    check(x->state == EXCHANGE_RUNNING);
+    add_own_headers(x, response);
+    enum MHD_Result queued = MHD_queue_response(x->connection, (unsigned)status, response);
+    check(queued == MHD_YES);
+    x->state = EXCHANGE_ANSWERED;
+    count(x, status);
+}
+
+/* A body that is too long to be kept for reuse. */
+static void answer_once(struct exchange *x, int status, const char *content_type, struct str body, bool copy)
+{
+    if (copy) {
+        struct buf *b = &x->memory.answer;
+        buf_clear(b);
+        buf_put_str(b, body);
+        body = buf_str(b);
+    }
+    /* The exchange, and what is attached to it, lives until the last byte is sent. The library's buffer is not const. */
+    void *bytes = (void *)(uintptr_t)body.ptr;
+    struct MHD_Response *response = MHD_create_response_from_buffer(body.len, bytes, MHD_RESPMEM_PERSISTENT);
+    check(response != NULL);
+    reply_add_fixed_headers(response, content_type, !x->has_cache_control);
+    answer_send(x, status, response);
+    MHD_destroy_response(response); /* libmicrohttpd holds its own reference */
+}
+
+void exchange_answer(struct exchange *x, int status, const char *content_type, struct str body, bool copy)
+{
+    x->reply = reply_take(&x->thread->replies, content_type, !x->has_cache_control, body.len);
+    if (x->reply == NULL) {
+        answer_once(x, status, content_type, body, copy);
+    } else {
+        memcpy(x->reply->bytes, body.ptr, body.len);
+        answer_send(x, status, x->reply->response);
+    }
+}
+
+void answer_finish(struct exchange *x)
+{
+    if (x->reply == NULL) {
+        return;
+    }
+    if (x->thread->stopping_ms != 0) {
+        reply_drop(x->reply);
+    } else {
+        remove_own_headers(x, x->reply->response);
+        reply_give(&x->thread->replies, x->reply);
+    }
+}
+
+/* "urn:uuid:<request id>", absent when the client sent an id that is no UUID. */
+static struct str instance_of(struct exchange *x, char *out, size_t size)
+{
+    static const char prefix[] = "urn:uuid:";
+    struct str id = exchange_request_id(x);
+    struct uuid uuid;
+    if (!uuid_parse(id, &uuid)) {
+        return STR_NONE;
+    }
+    check(sizeof(prefix) - 1 + id.len <= size);
+    memcpy(out, prefix, sizeof(prefix) - 1);
+    memcpy(out + sizeof(prefix) - 1, id.ptr, id.len);
+    return (struct str){out, sizeof(prefix) - 1 + id.len};
+}
+
+static void send_problem(struct exchange *x, enum err e, int status, struct str detail, struct str members)
+{
+    char instance[sizeof("urn:uuid:") + UUID_TEXT_LEN];
+    struct buf *b = &x->memory.answer;
+    buf_clear(b);
+    problem_render_as(b, e, status, detail, members, instance_of(x, instance, sizeof(instance)));
+    bool may_retry = err_info(e)->retryable && (status == 409 || status == 503);
+    if (may_retry && !x->has_retry_after) {
+        exchange_set_header(x, "Retry-After", STR("1"));
+    }
+    exchange_answer(x, status, "application/problem+json", buf_str(b), false);
+}
+
+void exchange_problem(struct exchange *x, enum err e, struct str detail, struct str members)
+{
+    send_problem(x, e, err_info(e)->status, detail, members);
+}
+
+void answer_refusal(struct exchange *x)
+{
+    const struct refusal *r = &x->refusal;
+    check(r->err != ERR_OK);
+    int status = r->status != 0 ? r->status : err_info(r->err)->status;
+    send_problem(x, r->err, status, str_from(r->detail), STR_NONE);
+}

@@ -1,0 +1,62 @@
+/*
+ * An HTTP thread and the server that owns it.
+ *
+ * A turn: call `resumed` of what the inbox holds, call the turn hook, let libmicrohttpd run, then wait for its epoll
+ * descriptor, the inbox, or the clock. libmicrohttpd has no thread of its own: its internal epoll loop (0.9.75) hangs
+ * when exactly 128 events came back.
+ */
+#ifndef HTTP_THREAD_H
+#define HTTP_THREAD_H
+
+#include "base/random.h"
+#include "http/counters.h"
+#include "http/exchange.h"
+#include "http/inbox.h"
+#include "http/router.h"
+
+#include <pthread.h>
+
+#define CONNECTION_MEMORY_BYTES (24 * 1024)
+#define CONNECTION_IDLE_S 60
+#define TURN_MS_MAX 250
+#define STREAM_FAREWELL_MS 250 /* for the last chunks of streams when the server stops */
+
+struct http_thread {
+    struct http_server *server;
+    unsigned index;
+    pthread_t handle;
+    bool started; /* `handle` is to be joined */
+    struct MHD_Daemon *daemon;
+    int listen_fd; /* -1: closed */
+    int epoll_fd;  /* watches the daemon's epoll descriptor, the inbox and the sockets of streams */
+    struct inbox inbox;
+    struct thread_counters counters;
+    struct uuid7 request_ids;
+    int64_t wall_ms; /* of this turn */
+
+    struct reply_cache replies;
+    struct exchange *unused;  /* for reuse, linked by `next` */
+    struct exchange *streams; /* all streams, linked by stream.next */
+    unsigned open;            /* exchanges from the first look at their headers to their end */
+    unsigned kept;            /* of these, waiting for exchange_resume */
+    unsigned streams_len;     /* of these, streams */
+    bool must_run;            /* a connection was resumed: libmicrohttpd has to run before the thread waits */
+    int64_t stopping_ms;      /* when it saw that the server stops; 0: not yet */
+};
+
+struct http_server {
+    struct http_options options;
+    struct router *router;
+    struct http_thread *threads;
+    unsigned threads_len;
+    uint16_t port;
+    atomic_bool stopping; /* take no new connections, finish what is open */
+    atomic_bool hurrying; /* the grace is over */
+};
+
+MUST_CHECK enum err thread_open(struct http_thread *t, struct err_note *note);
+MUST_CHECK enum err thread_start(struct http_thread *t, struct err_note *note);
+/* The thread has ended or was never started. */
+void thread_close(struct http_thread *t);
+
+#endif
