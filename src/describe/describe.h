@@ -1,0 +1,13 @@
+/*
+ * Reference documents, rendered from the declarations of the program.
+ */
+#ifndef DESCRIBE_DESCRIBE_H
+#define DESCRIBE_DESCRIBE_H
+
+#include "base/buf.h"
+#include "base/err.h"
+
+/* The OpenAPI 3.1.1 document as JSON, appended to `out`. ERR_TOO_LARGE when it does not fit. */
+MUST_CHECK enum err openapi_render(struct buf *out);
+
+#endif
