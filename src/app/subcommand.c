@@ -1,0 +1,253 @@
+#include "app/subcommand.h"
+
+#include "app/audit.h"
+#include "app/config.h"
+#include "app/demo/demo.h"
+#include "app/exit.h"
+#include "app/serve.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "describe/describe.h"
+
+#include <string.h>
+
+#define OPENAPI_BYTES_MAX (8 * 1024 * 1024)
+#define HELP_COLUMN 34
+
+static int run_audit(int argc, char **argv);
+static int run_describe(int argc, char **argv);
+static int run_version(int argc, char **argv);
+static int run_help(int argc, char **argv);
+
+static const struct option_row audit_options[] = {
+    {"--data", "DIR", "./onhand-data", "Data directory; a server may be running on it"},
+};
+
+/* serve and demo have their options elsewhere: subcommands() fills them in. */
+enum { SERVE, DEMO, AUDIT, DESCRIBE, VERSION, HELP, SUBCOMMANDS };
+
+static const char serve_text[] =
+    "Runs the inventory server on an embedded store until SIGTERM or SIGINT. Prints one line when it is ready.\n"
+    "\n"
+    "A key can be given as an option, as a variable of the environment or in the file, and is looked for in that\n"
+    "order. In the file, keys stand under [server] and [inventory]; an unknown or repeated key is refused.\n"
+    "\n"
+    "Exit codes: 0 stopped in good order, 1 stopped by a second signal, 64 unknown option, 69 the address is in use\n"
+    "or the data belongs to a newer version, 70 the store failed while running, 73 the data directory cannot be\n"
+    "opened, 75 another process has it, 78 a value of the configuration is refused.\n";
+
+static const char demo_text[] =
+    "Starts a server on an empty store and replays a year of real trade through its public HTTP API at full speed:\n"
+    "the UCI Online Retail log, 541,909 order lines. Open the printed address in a browser while it runs. At the end\n"
+    "it checks that nothing was oversold, that its own books equal the server's, and runs the audit.\n"
+    "\n"
+    "Exit codes: 0 everything was right, 1 it was not, 2 the demo could not run, 64 unknown option,\n"
+    "78 a value is refused.\n";
+
+static const char audit_text[] =
+    "Folds the whole movement log again with code of its own and compares levels, reservations and idempotency\n"
+    "records with it. Prints the counts and every difference.\n"
+    "\n"
+    "Exit codes: 0 no difference, 1 differences, 2 the audit could not run.\n";
+
+static const char describe_text[] = "Prints a reference rendered from the program's own declarations:\n"
+                                    "\n"
+                                    "  openapi    the HTTP API as an OpenAPI 3.1 document\n";
+
+static const struct subcommand table[SUBCOMMANDS] = {
+    [SERVE] = {"serve", "[options]", "Run the server", serve_text, NULL, 0, serve_run},
+    [DEMO] = {"demo", "[options]", "Replay a year of real trade through a server", demo_text, NULL, 0, demo_run},
+    [AUDIT] =
+        {"audit", "[options]", "Check the books of a data directory", audit_text, audit_options,
+         ARRAY_LEN(audit_options), run_audit},
+    [DESCRIBE] = {"describe", "openapi", "Print a reference", describe_text, NULL, 0, run_describe},
+    [VERSION] = {"version", "", "Print the version", "", NULL, 0, run_version},
+    [HELP] = {"help", "[command]", "Print help", "", NULL, 0, run_help},
+};
+
+const struct subcommand *subcommands(size_t *out_len)
+{
+    *out_len = SUBCOMMANDS;
+    return table;
+}
+
+const struct subcommand *subcommand_find(const char *name)
+{
+    for (size_t i = 0; i < SUBCOMMANDS; i++) {
+        if (strcmp(table[i].name, name) == 0) {
+            return &table[i];
+        }
+    }
+    return NULL;
+}
+
+static const struct option_row *options_of(const struct subcommand *s, size_t *out_len)
+{
+    if (s == &table[SERVE]) {
+        return config_options(out_len);
+    }
+    if (s == &table[DEMO]) {
+        return demo_options(out_len);
+    }
+    *out_len = s->options_len;
+    return s->options;
+}
+
+void subcommand_help_all(FILE *out)
+{
+    fprintf(out, "onhand %s: inventory that sells every unit once\n\n", ONHAND_VERSION);
+    fprintf(out, "Usage: onhand COMMAND [options]\n\nCommands:\n");
+    for (size_t i = 0; i < SUBCOMMANDS; i++) {
+        fprintf(out, "  %-10s %s\n", table[i].name, table[i].summary);
+    }
+    for (size_t i = 0; i < SUBCOMMANDS; i++) {
+        fprintf(out, "\n");
+        subcommand_help(&table[i], out);
+    }
+}
+
+static void print_option(const struct option_row *o, FILE *out)
+{
+    char left[128];
+    snprintf(
+        left, sizeof(left), "%s%s%s", o->flag, o->argument == NULL ? "" : " ", o->argument == NULL ? "" : o->argument);
+    fprintf(out, "  %-*s %s", HELP_COLUMN, left, o->help);
+    if (o->fallback != NULL) {
+        fprintf(out, " (default %s)", o->fallback);
+    }
+    fprintf(out, "\n");
+}
+
+static void print_variables(FILE *out)
+{
+    size_t len;
+    const struct config_row *rows = config_rows(&len);
+    fprintf(out, "\nVariables of the environment, and keys of the file:\n");
+    for (size_t i = 0; i < len; i++) {
+        fprintf(out, "  %-*s [%s] %s\n", HELP_COLUMN, rows[i].variable, rows[i].section, rows[i].key);
+    }
+}
+
+void subcommand_help(const struct subcommand *s, FILE *out)
+{
+    fprintf(out, "Usage: onhand %s%s%s\n", s->name, s->arguments[0] == '\0' ? "" : " ", s->arguments);
+    if (s->text[0] != '\0') {
+        fprintf(out, "\n%s", s->text);
+    }
+    size_t len;
+    const struct option_row *options = options_of(s, &len);
+    if (len > 0) {
+        fprintf(out, "\nOptions:\n");
+    }
+    for (size_t i = 0; i < len; i++) {
+        print_option(&options[i], out);
+    }
+    if (s == &table[SERVE]) {
+        print_variables(out);
+    }
+}
+
+int subcommand_refuse(const char *name, int code, const char *text)
+{
+    fprintf(stderr, "onhand %s: %s\n", name, text);
+    return code;
+}
+
+static bool asks_for_help(int argc, char **argv)
+{
+    for (int i = 0; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int subcommand_main(int argc, char **argv)
+{
+    if (argc < 2) {
+        subcommand_help_all(stderr);
+        return EXIT_BAD_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        return run_help(0, NULL);
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        return run_version(0, NULL);
+    }
+    const struct subcommand *s = subcommand_find(argv[1]);
+    if (s == NULL) {
+        fprintf(stderr, "onhand: there is no command \"%s\"; onhand --help lists them\n", argv[1]);
+        return EXIT_BAD_USAGE;
+    }
+    if (asks_for_help(argc - 2, argv + 2)) {
+        subcommand_help(s, stdout);
+        return EXIT_GOOD;
+    }
+    return s->run(argc - 2, argv + 2);
+}
+
+static enum err audit_option_cb(void *ctx, size_t row, const char *value, struct err_note *note)
+{
+    check(row == 0);
+    if (value[0] == '\0') {
+        return err_note_set(note, ERR_CONFIG, "--data is empty");
+    }
+    *(const char **)ctx = value;
+    return ERR_OK;
+}
+
+static int run_audit(int argc, char **argv)
+{
+    const char *data_dir = audit_options[0].fallback;
+    struct err_note note;
+    enum err e = options_read(audit_options, ARRAY_LEN(audit_options), argc, argv, audit_option_cb, &data_dir, &note);
+    if (e != ERR_OK) {
+        return subcommand_refuse("audit", e == ERR_CONFIG ? EXIT_BAD_CONFIG : EXIT_BAD_USAGE, note.text);
+    }
+    return audit_run(data_dir, stdout);
+}
+
+static int print_openapi(void)
+{
+    struct buf text;
+    buf_init(&text, OPENAPI_BYTES_MAX);
+    enum err e = openapi_render(&text);
+    check(e == ERR_OK);
+    bool written = fwrite(text.ptr, 1, text.len, stdout) == text.len && fputc('\n', stdout) != EOF;
+    written = written && fflush(stdout) == 0;
+    buf_release(&text);
+    return written ? EXIT_GOOD : subcommand_refuse("describe", EXIT_CANNOT_RUN, "the output cannot be written");
+}
+
+static int run_describe(int argc, char **argv)
+{
+    if (argc != 1 || strcmp(argv[0], "openapi") != 0) {
+        return subcommand_refuse("describe", EXIT_BAD_USAGE, "say what: openapi");
+    }
+    return print_openapi();
+}
+
+static int run_version(int argc, char **argv)
+{
+    (void)argv;
+    if (argc > 0) {
+        return subcommand_refuse("version", EXIT_BAD_USAGE, "takes no arguments");
+    }
+    printf("onhand %s\n", ONHAND_VERSION);
+    return EXIT_GOOD;
+}
+
+static int run_help(int argc, char **argv)
+{
+    if (argc == 0) {
+        subcommand_help_all(stdout);
+        return EXIT_GOOD;
+    }
+    const struct subcommand *s = argc == 1 ? subcommand_find(argv[0]) : NULL;
+    if (s == NULL) {
+        return subcommand_refuse("help", EXIT_BAD_USAGE, "there is no such command; onhand --help lists them");
+    }
+    subcommand_help(s, stdout);
+    return EXIT_GOOD;
+}
