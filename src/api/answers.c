@@ -66,7 +66,7 @@ static const struct field level_written_fields[] = {LEVEL_MEMBERS, SEQ};
 static const struct field levels_fields[] = {
     {"sku", FIELD_SKU, .required = true, .description = "The item."},
     {"levels", FIELD_LIST, .required = true, .max = LOCATIONS_MAX, .message = &level_answer, .description = "Its levels by location."},
-    AVAILABLE("The sum over the levels.")};
+    {"available", FIELD_INT64, .required = true, .min = -6 * QUANTITY_MAX * LOCATIONS_MAX, .max = QUANTITY_MAX * LOCATIONS_MAX, .description = "The sum over the levels."}};
 static const struct field lines_fields[] = {
     {"lines", FIELD_LIST, .required = true, .max = 2 * LINES_MAX, .message = &level_answer, .description = "Every level that changed, as it is now."}, SEQ};
 const struct message level_answer = {SHOWN(level_fields, "Level", "The quantities of one item at one location.")};
@@ -81,17 +81,20 @@ static const struct field reservation_line_fields[] = {
     COUNTED("fulfilled", "Units that left."),
     COUNTED("returned", "Units that came back.")};
 static const struct message reservation_line_answer = {SHOWN(reservation_line_fields, "ReservationLine", "Units of one item promised at one location.")};
-static const struct field reservation_fields[] = {
-    {"id", FIELD_UUID, .required = true, .description = "Its id (UUIDv7)."},
-    {"state", FIELD_CHOICE, .required = true, .choices = state_names, .description = "Where it stands."},
-    {"reference", FIELD_TEXT, .min = 1, .max = REFERENCE_BYTES_MAX, .description = "The caller's own number for it."},
-    {"created_at", FIELD_TIME, .required = true, .description = "When it was made."},
-    {"expires_at", FIELD_TIME, .required = true, .description = "When the hold ends or ended."},
-    {"updated_at", FIELD_TIME, .required = true, .description = "When it changed last."},
-    {"lines", FIELD_LIST, .required = true, .min = 1, .max = RESERVATION_PARTS_MAX, .message = &reservation_line_answer, .description = "What is promised where."},
-    {"seq", FIELD_UINT64, .required = true, .max = INT64_MAX, .description = "In the answer of a write the ledger's number after it; in a read the number of the reservation's first movement."}};
+#define RESERVATION_MEMBERS \
+    {"id", FIELD_UUID, .required = true, .description = "Its id (UUIDv7)."}, \
+    {"state", FIELD_CHOICE, .required = true, .choices = state_names, .description = "Where it stands."}, \
+    {"reference", FIELD_TEXT, .min = 1, .max = REFERENCE_BYTES_MAX, .description = "The caller's own number for it."}, \
+    {"created_at", FIELD_TIME, .required = true, .description = "When it was made."}, \
+    {"expires_at", FIELD_TIME, .required = true, .description = "When the hold ends or ended."}, \
+    {"updated_at", FIELD_TIME, .required = true, .description = "When it changed last."}, \
+    {"lines", FIELD_LIST, .required = true, .min = 1, .max = RESERVATION_PARTS_MAX, .message = &reservation_line_answer, .description = "What is promised where."}
+#define RESERVATION_SEQ {"reservation_seq", FIELD_UINT64, .required = true, .min = 1, .max = INT64_MAX, .description = "The number of its first movement; its movements carry it."}
+static const struct field reservation_fields[] = {RESERVATION_MEMBERS, RESERVATION_SEQ};
+static const struct field reservation_written_fields[] = {RESERVATION_MEMBERS, SEQ};
 static const struct field reservation_list_fields[] = {DATA(reservation_answer, PAGE_ROWS_MAX), PAGE};
 const struct message reservation_answer = {SHOWN(reservation_fields, "Reservation", "A promise of one or more lines.")};
+const struct message reservation_written_answer = {SHOWN(reservation_written_fields, "ReservationWritten", "A reservation as it was written.")};
 const struct message reservation_list_answer = {SHOWN(reservation_list_fields, "ReservationList", "Reservations, oldest first.")};
 
 #define DELTA(name, text) {name, FIELD_INT64, .min = -QUANTITY_MAX, .max = QUANTITY_MAX, .description = text}

@@ -105,7 +105,7 @@ static void prepare(struct batch_run *run, size_t index, json_t *element)
         w->request.command = entry.command;
         w->request.command.kind = m->kind;
         w->request.key = str_is_absent(entry.key) ? derived_key(run, w, index) : entry.key;
-        write_complete(w, api_thread_of(run->api, run->exchange));
+        write_fingerprint(w, api_thread_of(run->api, run->exchange));
     }
     decode_errors_release(&errors);
 }

@@ -124,7 +124,7 @@ static void put_reservation_head(struct buf *b, const struct reservation *r)
     put_time(b, r->updated_ms);
 }
 
-void encode_reservation(struct buf *b, const struct reservation *r, uint64_t seq)
+void encode_reservation_open(struct buf *b, const struct reservation *r)
 {
     put_reservation_head(b, r);
     buf_put_literal(b, ",\"lines\":[");
@@ -135,7 +135,6 @@ void encode_reservation(struct buf *b, const struct reservation *r, uint64_t seq
         put_reservation_line(b, &r->lines[i]);
     }
     buf_put_char(b, ']');
-    encode_seq_close(b, seq);
 }
 
 static void put_delta(struct buf *b, const struct quantities *delta)

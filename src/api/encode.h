@@ -30,7 +30,7 @@ void encode_location_open(struct buf *b, struct str id, struct str name, uint32_
 /* Ends an object with `seq` as last member. */
 void encode_seq_close(struct buf *b, uint64_t seq);
 
-void encode_reservation(struct buf *b, const struct reservation *r, uint64_t seq);
+void encode_reservation_open(struct buf *b, const struct reservation *r);
 void encode_movement(struct buf *b, const struct movement *m);
 
 /* The `seq` at the end of a written answer: every answer of a successful write ends with it. False: there is none. */

@@ -1,8 +1,8 @@
 /* Levels: GET /v1/levels/{sku}, GET and PUT /v1/levels/{sku}/{location}. */
-#include "api/levels.h"
 
 #include "api/encode.h"
 #include "api/read.h"
+#include "api/write.h"
 
 static bool put_level_row(void *ctx, const struct level_row *row)
 {
@@ -131,43 +131,4 @@ void api_put_level(struct exchange *x, void *app)
     command->sku = sku;
     command->location = location;
     write_submit(w);
-}
-
-static bool put_unchanged_row(void *ctx, const struct level_row *row)
-{
-    struct read *r = ctx;
-    struct level_shown level = level_shown_row(row);
-    encode_level_written(&r->body, &level, r->after_seq);
-    r->version = row->version;
-    return true;
-}
-
-static enum err run_unchanged(struct read *r, struct store_reader *reader)
-{
-    return reader->ops->level(reader, r->sku, r->location, put_unchanged_row, r);
-}
-
-static void answer_unchanged(struct exchange *x, void *app)
-{
-    struct write *w = exchange_attached(x);
-    struct read *r = w->reread;
-    char room[ETAG_BYTES_MAX];
-    (void)app;
-    if (r->err != ERR_OK) {
-        api_refuse(x, r->err, NULL);
-        return;
-    }
-    api_set_seq(x, w->seq);
-    exchange_set_header(x, "ETag", etag_of(r->version, room));
-    exchange_answer(x, 200, "application/json", buf_str(&r->body), false);
-}
-
-void levels_answer_unchanged(struct write *w, struct api *api)
-{
-    struct read *r = read_new(w->exchange, api, run_unchanged);
-    r->sku = w->request.command.sku;
-    r->location = w->request.command.location;
-    r->after_seq = w->seq;
-    w->reread = r;
-    read_submit(r, answer_unchanged);
 }

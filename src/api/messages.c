@@ -76,7 +76,7 @@ static const struct message part_line = {
     {"attributes", FIELD_ANY_OBJECT, .max = ATTRIBUTES_BYTES_MAX, COMMAND(attributes), .description = "Any JSON object of the caller's; up to 4,096 bytes."}
 #define LOCATION_FIELDS \
     NAME_FIELD, \
-    {"priority", FIELD_UINT32, .min = 0, .max = PRIORITY_MAX, .has_fallback = true, .fallback = 0, COMMAND(priority), .description = "Among equally good locations the lower number is taken first."}
+    {"priority", FIELD_UINT32, .min = 0, .max = PRIORITY_MAX, .has_fallback = true, .fallback = PRIORITY_DEFAULT, COMMAND(priority), .description = "Among equally good locations the lower number is taken first."}
 #define LEVEL_FIELDS \
     SET_FIELD("on_hand", QUANTITY_ON_HAND, "Units that are physically there."), \
     SET_FIELD("damaged", QUANTITY_DAMAGED, "Units that are damaged."), \

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #define METRICS_BYTES_MAX (4 * 1024 * 1024)
@@ -54,17 +55,23 @@ static void put_build_info(struct scrape *s)
     buf_printf(s->out, "%s{version=\"" ONHAND_VERSION "\"} 1\n", s->name);
 }
 
+/* The second number of /proc/self/statm; 0 when it cannot be read. */
+static uint64_t resident_pages(void)
+{
+    char line[128] = "";
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (file == NULL) {
+        return 0;
+    }
+    char *got = fgets(line, sizeof(line), file);
+    fclose(file);
+    char *second = got == NULL ? NULL : strchr(line, ' ');
+    return second == NULL ? 0 : strtoull(second, NULL, 10);
+}
+
 static void put_resident(struct scrape *s)
 {
-    unsigned long long pages = 0;
-    FILE *file = fopen("/proc/self/statm", "re");
-    if (file != NULL) {
-        if (fscanf(file, "%*u %llu", &pages) != 1) {
-            pages = 0;
-        }
-        fclose(file);
-    }
-    put_value(s, pages * (uint64_t)sysconf(_SC_PAGESIZE));
+    put_value(s, resident_pages() * (uint64_t)sysconf(_SC_PAGESIZE));
 }
 
 static void put_fds(struct scrape *s)

@@ -43,25 +43,8 @@ static int render_lines(struct buf *out, const struct result *result, const stru
     return 201;
 }
 
-/* A set that changes nothing made no movement to show; alone it is read again, in a batch this has to do. */
-static void render_unchanged(struct buf *out, const struct command *command, const struct result *result)
+static int render_set(struct buf *out, const struct result *result, const struct changes *changes)
 {
-    buf_put_literal(out, "{\"sku\":");
-    buf_put_json(out, command->sku);
-    buf_put_literal(out, ",\"location\":");
-    buf_put_json(out, command->location);
-    buf_put_literal(out, ",\"version\":");
-    buf_put_u64(out, result->version);
-    encode_seq_close(out, result->seq);
-}
-
-static int
-render_set(struct buf *out, const struct command *command, const struct result *result, const struct changes *changes)
-{
-    if (result->movements_len == 0) {
-        render_unchanged(out, command, result);
-        return 200;
-    }
     struct level_shown level = level_shown_after(movements_of(result, changes));
     encode_level_written(out, &level, result->seq);
     return result->created ? 201 : 200;
@@ -84,7 +67,8 @@ static int render_location(struct buf *out, const struct command *command, const
 static int render_reservation(struct buf *out, const struct command *command, const struct result *result)
 {
     check(result->reservation != NULL);
-    encode_reservation(out, result->reservation, result->seq);
+    encode_reservation_open(out, result->reservation);
+    encode_seq_close(out, result->seq);
     return command->kind == COMMAND_RESERVE ? 201 : 200;
 }
 
@@ -97,7 +81,7 @@ int render_body(
     case COMMAND_DEFINE_LOCATION:
         return render_location(out, command, result);
     case COMMAND_SET:
-        return render_set(out, command, result, changes);
+        return render_set(out, result, changes);
     case COMMAND_RECEIVE:
     case COMMAND_ADJUST:
     case COMMAND_TRANSFER:
@@ -126,7 +110,6 @@ void write_render(struct request *r, const struct result *result, const struct c
 {
     struct write *w = CONTAINER_OF(r, struct write, request);
     enum err e = outcome_err(result->outcome, r->command.kind);
-    w->seq = result->seq;
     if (e != ERR_OK) {
         r->status = (uint16_t)err_info(e)->status;
         outcome_render(&r->answer, &r->command, result);

@@ -51,7 +51,10 @@ void api_return_reservation(struct exchange *x, void *app)
 static bool put_reservation_row(void *ctx, const struct reservation *row)
 {
     struct read *r = ctx;
-    encode_reservation(&r->body, row, row->seq);
+    encode_reservation_open(&r->body, row);
+    buf_put_literal(&r->body, ",\"reservation_seq\":");
+    buf_put_u64(&r->body, row->seq);
+    buf_put_char(&r->body, '}');
     return true;
 }
 

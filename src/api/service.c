@@ -30,7 +30,6 @@ struct api *api_new(const struct api_options *options)
         t->index = i;
         t->hub = hub_new(thread_wake, t);
         t->fingerprinter = fingerprinter_new();
-        uuid7_init(&t->ids, random_seed());
         atomic_init(&t->waiting, 0);
     }
     return api;

@@ -22,7 +22,6 @@ struct api_thread {
     struct api *api;
     unsigned index;
     struct hub *hub;
-    struct uuid7 ids;
     struct fingerprinter *fingerprinter;
     struct waiter *waiters; /* on this thread only */
     unsigned waiters_len;

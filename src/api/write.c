@@ -1,6 +1,5 @@
 #include "api/write.h"
 
-#include "api/levels.h"
 #include "api/read.h"
 #include "api/render.h"
 #include "base/clock.h"
@@ -23,7 +22,6 @@ void write_init(struct write *w, struct api *api)
 
 void write_release(struct write *w)
 {
-    read_free(w->reread);
     decoded_release(&w->decoded);
     buf_release(&w->request.answer);
 }
@@ -60,14 +58,11 @@ bool write_decode(struct write *w, const struct message *m, enum command_kind ki
     return e == ERR_OK;
 }
 
-void write_complete(struct write *w, struct api_thread *t)
+void write_fingerprint(struct write *w, struct api_thread *t)
 {
     struct request *r = &w->request;
     if (!str_is_absent(r->key)) {
         fingerprint_of(t->fingerprinter, &r->command, r->fingerprint);
-    }
-    if (r->command.kind == COMMAND_RESERVE) {
-        r->command.id = uuid7_next(&t->ids, clock_wall_ms());
     }
 }
 
@@ -95,14 +90,11 @@ static void answer_headers(struct write *w)
 
 static void write_answer(struct exchange *x, void *app)
 {
+    (void)app;
     struct write *w = exchange_attached(x);
     const struct request *r = &w->request;
     if (r->err != ERR_OK) {
         api_refuse(x, r->err, NULL);
-        return;
-    }
-    if (r->command.kind == COMMAND_SET && r->outcome == OUTCOME_UNCHANGED) {
-        levels_answer_unchanged(w, app);
         return;
     }
     answer_headers(w);
@@ -138,7 +130,7 @@ void write_post(
     if (id != NULL) {
         w->request.command.id = *id;
     }
-    write_complete(w, api_thread_of(api, x));
+    write_fingerprint(w, api_thread_of(api, x));
     write_submit(w);
 }
 

@@ -10,7 +10,6 @@
 #define ANSWER_BYTES_MAX (512 * 1024)
 
 struct batch_run;
-struct read;
 
 struct write {
     struct request request;
@@ -18,9 +17,7 @@ struct write {
     struct exchange *exchange; /* the answer goes there; in a batch: NULL */
     struct batch_run *batch;   /* NULL: alone */
     struct decoded decoded;
-    struct read *reread; /* of a set that changed nothing: reads the level for the answer */
     uint64_t version;    /* of the level that a set wrote */
-    uint64_t seq;
     char key[IDEMPOTENCY_KEY_BYTES_MAX];
 };
 
@@ -33,8 +30,8 @@ struct write *write_new(struct exchange *x, struct api *api);
 /* Decodes the body into the command. False: it has answered. */
 bool write_decode(struct write *w, const struct message *m, enum command_kind kind, bool optional);
 
-/* What a decoded command gets from us: the fingerprint for its key, the id of a new reservation. */
-void write_complete(struct write *w, struct api_thread *t);
+/* The fingerprint of a decoded command, when it has a key. */
+void write_fingerprint(struct write *w, struct api_thread *t);
 
 /* Hands over to the inventory service; write_answer runs later. The exchange is kept. */
 void write_submit(struct write *w);

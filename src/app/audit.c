@@ -24,7 +24,7 @@ static const char *const state_names[] = {"torn",     "held",    "committed", "f
 static const char *const difference_names[D_COUNT] = {
     "store", "movement", "level", "reservation", "reservation_line", "idempotency", "run"};
 
-void PRINTF_LIKE(3, 4) audit_differs(struct audit *a, enum difference d, const char *format, ...)
+void audit_differs(struct audit *a, enum difference d, const char *format, ...)
 {
     if (a->differences[d]++ >= PRINTED_MAX) {
         return;

@@ -112,6 +112,7 @@ static void commit(struct inventory *inv, const struct batch *batch)
 static void *store_main(void *arg)
 {
     struct inventory *inv = arg;
+    pthread_setname_np(pthread_self(), "store");
     for (;;) {
         pthread_mutex_lock(&inv->lock);
         while (inv->batch == NULL && !inv->threads_end) {
@@ -161,6 +162,7 @@ static void lookup_answered(struct inventory *inv, struct lookup *l)
 static void *query_main(void *arg)
 {
     struct inventory *inv = arg;
+    pthread_setname_np(pthread_self(), "query");
     bool is_lookup;
     struct query *q;
     while ((q = query_take(inv, &is_lookup)) != NULL) {
@@ -341,6 +343,7 @@ static bool turn(struct inventory *inv)
 static void *sequencer_main(void *arg)
 {
     struct inventory *inv = arg;
+    pthread_setname_np(pthread_self(), "sequencer");
     while (turn(inv)) {
     }
     return NULL;

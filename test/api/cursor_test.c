@@ -35,7 +35,7 @@ static void a_key_comes_back_from_its_cursor(void **state)
 static void what_no_cursor_says_is_refused(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"", "Z", "Zh", "Zm9", "Zg==", "Z g", "Zm9v+", "Zm9v/", "!!", "Zm9vZ"};
+    static const char *const bad[] = {"", "Z", "Zh", "Zm9", "Zg==", "Z g", "Zm9v+", "Zm9v/", "!!", "Zm9vZ", "Zm9vA"};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         char room[CURSOR_KEY_BYTES_MAX];
         struct str key;

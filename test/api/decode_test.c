@@ -187,7 +187,7 @@ static void nesting_ends_at_32_levels_and_brackets_in_strings_do_not_count(void 
     decode_errors_release(&errors);
     check_row(
         &location_request,
-        &(struct row){"{\"name\":\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\\\"[[[[[\"}", ERR_OK, NULL, NULL});
+        &(struct row){"{\"name\":\"[[[[[\\\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\"}", ERR_OK, NULL, NULL});
 }
 
 static void the_lists_of_lines_and_of_errors_are_bounded(void **state)

@@ -101,8 +101,9 @@ static void a_reservation_is_as_documented(void **state)
         r.state = (enum reservation_state)s;
         r.reference = s % 2 == 0 ? STR("o-1") : STR_NONE;
         buf_clear(&b);
-        encode_reservation(&b, &r, 42);
-        shape_check_text(&reservation_answer, buf_str(&b));
+        encode_reservation_open(&b, &r);
+        encode_seq_close(&b, 42);
+        shape_check_text(&reservation_written_answer, buf_str(&b));
     }
     uint64_t seq;
     assert_true(encode_seq_of(buf_str(&b), &seq));
@@ -124,7 +125,8 @@ static void the_largest_reservation_fits(void **state)
     struct reservation r = a_reservation(lines, RESERVATION_PARTS_MAX);
     struct buf b;
     buf_init(&b, 512 * 1024);
-    encode_reservation(&b, &r, UINT64_MAX);
+    encode_reservation_open(&b, &r);
+    encode_seq_close(&b, UINT64_MAX);
     assert_false(b.overflowed);
     buf_release(&b);
 }

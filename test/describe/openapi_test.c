@@ -130,6 +130,47 @@ static void every_problem_of_an_operation_is_named_under_its_status(void **state
     json_decref(document);
 }
 
+static void a_write_names_the_problems_of_keys_and_preconditions(void **state)
+{
+    (void)state;
+    static const struct {
+        enum operation_index operation;
+        enum err err;
+    } rows[] = {
+        {OPERATION_create_reservation, ERR_KEY_MISSING},
+        {OPERATION_create_reservation, ERR_KEY_INVALID},
+        {OPERATION_create_reservation, ERR_KEY_IN_FLIGHT},
+        {OPERATION_create_reservation, ERR_KEY_REUSED},
+        {OPERATION_create_reservation, ERR_INSUFFICIENT_STOCK},
+        {OPERATION_create_reservation, ERR_OVERLOADED},
+        {OPERATION_create_reservation, ERR_OUTCOME_UNKNOWN},
+        {OPERATION_create_reservation, ERR_TOO_LARGE},
+        {OPERATION_commit_reservation, ERR_HOLD_EXPIRED},
+        {OPERATION_put_level, ERR_PRECONDITION_REQUIRED},
+        {OPERATION_put_level, ERR_VERSION_MISMATCH},
+        {OPERATION_get_availability, ERR_STALE},
+        {OPERATION_list_items, ERR_OVERLOADED},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        bool problems[ERR_COUNT];
+        responses_problems(&operations[rows[i].operation], problems);
+        if (!problems[rows[i].err]) {
+            fail_msg("%s: %s", operations[rows[i].operation].name, err_info(rows[i].err)->slug);
+        }
+    }
+    json_t *document = render();
+    json_t *operation = operation_of(document, &operations[OPERATION_create_reservation]);
+    json_t *responses = json_object_get(operation, "responses");
+    json_t *headers = json_object_get(json_object_get(responses, "503"), "headers");
+    assert_non_null(json_object_get(headers, "Retry-After"));
+    headers = json_object_get(json_object_get(responses, "201"), "headers");
+    assert_non_null(json_object_get(headers, "Location"));
+    assert_non_null(json_object_get(headers, "Onhand-Seq"));
+    assert_non_null(json_object_get(headers, "Idempotent-Replayed"));
+    assert_null(json_object_get(headers, "ETag"));
+    json_decref(document);
+}
+
 static void operation_ids_are_unique_and_camel_case(void **state)
 {
     (void)state;
@@ -181,6 +222,7 @@ int main(void)
         cmocka_unit_test(every_operation_stands_in_the_document),
         cmocka_unit_test(every_reference_leads_somewhere),
         cmocka_unit_test(every_problem_of_an_operation_is_named_under_its_status),
+        cmocka_unit_test(a_write_names_the_problems_of_keys_and_preconditions),
         cmocka_unit_test(operation_ids_are_unique_and_camel_case),
         cmocka_unit_test(numbers_carry_their_limits_and_requests_are_strict),
         cmocka_unit_test(a_document_that_does_not_fit_is_an_error),

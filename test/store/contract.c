@@ -699,7 +699,7 @@ static void a_batch_without_movements_is_stored_too(void **state)
 struct watch {
     struct store *store;
     _Atomic bool over;
-    size_t rounds;
+    _Atomic size_t rounds;
     size_t torn;
 };
 

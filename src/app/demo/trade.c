@@ -13,7 +13,6 @@
 
 /* A line of the file with its texts looked up. */
 struct row {
-    char kind;
     uint32_t sku;
     int32_t quantity;
     uint32_t group; /* rows of the same invoice and kind; groups are numbered as they first appear */
@@ -144,11 +143,11 @@ static uint32_t group_of(struct builder *b, const struct trade_event *event)
     return group;
 }
 
-static void add_row(struct builder *b, const struct trade_event *event, char kind, uint32_t sku, int32_t quantity)
+static void add_row(struct builder *b, const struct trade_event *event, uint32_t sku, int32_t quantity)
 {
     mem_grow((void **)&b->rows, &b->rows_cap, b->rows_len + 1, sizeof(b->rows[0]));
     uint32_t group_at = group_of(b, event);
-    b->rows[b->rows_len++] = (struct row){.kind = kind, .sku = sku, .quantity = quantity, .group = group_at};
+    b->rows[b->rows_len++] = (struct row){.sku = sku, .quantity = quantity, .group = group_at};
     struct group *group = &b->groups[group_at];
     uint32_t number = (uint32_t)b->rows_len;
     if (group->last == 0) {
@@ -182,7 +181,7 @@ static bool take_record(struct builder *b, const struct str *f)
     }
     event.customer = (uint32_t)customer;
     b->log->order_rows += event.kind == TRADE_ORDER;
-    add_row(b, &event, kind, sku_of(b->log, f[3]), event.kind == TRADE_RETURN ? -quantity : quantity);
+    add_row(b, &event, sku_of(b->log, f[3]), event.kind == TRADE_RETURN ? -quantity : quantity);
     return true;
 }
 
