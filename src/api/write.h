@@ -17,7 +17,7 @@ struct write {
     struct exchange *exchange; /* the answer goes there; in a batch: NULL */
     struct batch_run *batch;   /* NULL: alone */
     struct decoded decoded;
-    uint64_t version;    /* of the level that a set wrote */
+    uint64_t version; /* of the level that a set wrote */
     char key[IDEMPOTENCY_KEY_BYTES_MAX];
 };
 

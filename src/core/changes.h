@@ -18,7 +18,7 @@ struct reservation_change {
     struct reservation row; /* as at the seal; line arrays are owned by the changes */
     bool created;           /* insert the row and its lines, else update state, expires_ms, updated_ms */
     bool lines_touched;     /* update fulfilled and returned of its lines */
-    void *live; /* the ledger's own */
+    void *live;             /* the ledger's own */
 };
 
 struct item_change {

@@ -27,9 +27,9 @@ enum command_kind {
 
 struct command_line {
     struct str sku;
-    struct str location;    /* absent: any (reserve), every location of the reservation (fulfill, return) */
-    int64_t quantity;       /* 1..LINE_QUANTITY_MAX; adjust: delta, -LINE_QUANTITY_MAX..LINE_QUANTITY_MAX, not 0 */
-    enum quantity bucket;   /* adjust only; adjustable ones only */
+    struct str location;  /* absent: any (reserve), every location of the reservation (fulfill, return) */
+    int64_t quantity;     /* 1..LINE_QUANTITY_MAX; adjust: delta, -LINE_QUANTITY_MAX..LINE_QUANTITY_MAX, not 0 */
+    enum quantity bucket; /* adjust only; adjustable ones only */
 };
 
 enum return_to { RETURN_RESTOCKED, RETURN_DAMAGED };
@@ -52,10 +52,10 @@ struct command {
     struct str attributes; /* define item: JSON object as text; absent: {} */
     uint32_t priority;     /* define location: 0..PRIORITY_MAX, lower is taken first */
 
-    struct quantities set;     /* set: the new values, 0..QUANTITY_MAX */
+    struct quantities set;          /* set: the new values, 0..QUANTITY_MAX */
     bool set_given[QUANTITY_COUNT]; /* set: which; at least one, adjustable ones only */
-    bool set_any_version;      /* set: If-Match: * */
-    uint64_t expected_version; /* set: the level's version; 0: the level must not exist yet */
+    bool set_any_version;           /* set: If-Match: * */
+    uint64_t expected_version;      /* set: the level's version; 0: the level must not exist yet */
 
     struct uuid id;           /* reserve: the id to give it; extend..expire: which */
     uint32_t ttl_s;           /* reserve, extend: TTL_S_MIN..TTL_S_MAX */

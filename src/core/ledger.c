@@ -73,8 +73,8 @@ static const decide_fn DECIDE[COMMAND_KIND_END] = {
     [COMMAND_EXPIRE] = decide_expire,
 };
 
-enum outcome ledger_apply(
-    struct ledger *l, const struct command *command, int64_t now_ms, struct changes *c, struct result *result)
+enum outcome
+ledger_apply(struct ledger *l, const struct command *command, int64_t now_ms, struct changes *c, struct result *result)
 {
     check(command->kind > 0 && command->kind < COMMAND_KIND_END);
     check(!c->sealed && c->number == l->runs);

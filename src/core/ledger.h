@@ -23,8 +23,8 @@ void ledger_begin(struct ledger *l, struct changes *c);
  * Decides one command at time `now_ms` (never earlier than before) and appends what it changes to `c`. All or
  * nothing. Returns result->outcome. The caller applies due expiries first (ledger_next_expiry).
  */
-enum outcome ledger_apply(
-    struct ledger *l, const struct command *command, int64_t now_ms, struct changes *c, struct result *result);
+enum outcome
+ledger_apply(struct ledger *l, const struct command *command, int64_t now_ms, struct changes *c, struct result *result);
 
 /* Freezes the rows of `c`. The ledger may go on at once, with another `struct changes`. */
 void ledger_seal(struct ledger *l, struct changes *c);

@@ -38,9 +38,9 @@ struct location {
 struct kept {
     struct reservation r;
     size_t block_size;
-    size_t heap_at;       /* place in the expiry heap; only while held */
-    uint32_t touched_in;  /* number of the last run that touched it; 0: none since it was brought back */
-    uint32_t change;      /* its place in that run's `reservations` */
+    size_t heap_at;      /* place in the expiry heap; only while held */
+    uint32_t touched_in; /* number of the last run that touched it; 0: none since it was brought back */
+    uint32_t change;     /* its place in that run's `reservations` */
     struct kept *recalled_next;
 };
 
@@ -116,7 +116,11 @@ void ledger_location_rank(struct ledger *l, uint32_t location, uint32_t priority
 struct step *step_at(struct decision *d, uint32_t item, uint32_t location, uint32_t line);
 int64_t step_value(const struct step *s, enum quantity q); /* what the level would have */
 void steps_do(struct decision *d, enum movement_kind kind, uint64_t reservation);
-void move(struct decision *d, struct level *level, const struct quantities *delta, enum movement_kind kind,
+void move(
+    struct decision *d,
+    struct level *level,
+    const struct quantities *delta,
+    enum movement_kind kind,
     uint64_t reservation);
 void shortfall_add(struct decision *d, uint32_t line, bool any, int64_t requested, int64_t available);
 enum outcome refuse(struct decision *d, enum outcome outcome, uint32_t line);

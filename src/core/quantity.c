@@ -35,6 +35,6 @@ bool quantity_is_adjustable(enum quantity q)
 
 int64_t quantities_available(const struct quantities *q)
 {
-    return q->of[QUANTITY_ON_HAND] - q->of[QUANTITY_RESERVED] - q->of[QUANTITY_COMMITTED] - q->of[QUANTITY_DAMAGED]
-        - q->of[QUANTITY_QUALITY_CONTROL] - q->of[QUANTITY_SAFETY_STOCK];
+    return q->of[QUANTITY_ON_HAND] - q->of[QUANTITY_RESERVED] - q->of[QUANTITY_COMMITTED] - q->of[QUANTITY_DAMAGED] -
+        q->of[QUANTITY_QUALITY_CONTROL] - q->of[QUANTITY_SAFETY_STOCK];
 }

@@ -9,7 +9,7 @@
 /* In order of precedence: the first that applies is given. */
 enum outcome {
     OUTCOME_OK,
-    OUTCOME_UNCHANGED, /* already so: the transition was done before */
+    OUTCOME_UNCHANGED,           /* already so: the transition was done before */
     OUTCOME_UNKNOWN_ITEM,        /* `line` says where */
     OUTCOME_UNKNOWN_LOCATION,    /* `line` says where */
     OUTCOME_UNKNOWN_RESERVATION, /* not in memory: the sequencer looks in the store before it believes it */

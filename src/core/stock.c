@@ -63,7 +63,11 @@ static void level_note(struct changes *c, struct level *level, bool created)
 }
 
 /* The one place where a level changes. */
-void move(struct decision *d, struct level *level, const struct quantities *delta, enum movement_kind kind,
+void move(
+    struct decision *d,
+    struct level *level,
+    const struct quantities *delta,
+    enum movement_kind kind,
     uint64_t reservation)
 {
     struct ledger *l = d->l;
@@ -133,7 +137,8 @@ static enum outcome steps_check(struct decision *d)
 }
 
 /* Looks up item and location of line `n`; the location of transfers is the command's. */
-static enum outcome line_find(struct decision *d, uint32_t n, struct str location_id, uint32_t *item, uint32_t *location)
+static enum outcome
+line_find(struct decision *d, uint32_t n, struct str location_id, uint32_t *item, uint32_t *location)
 {
     *item = ledger_item(d->l, d->command->lines[n].sku);
     if (*item == 0) {

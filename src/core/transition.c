@@ -6,8 +6,8 @@
  * Finds the reservation and says whether it can go from `from` to its next state. When it already is in `done`, the
  * transition was made before and nothing happens.
  */
-static enum outcome enter(
-    struct decision *d, enum reservation_state from, enum reservation_state done, struct kept **out)
+static enum outcome
+enter(struct decision *d, enum reservation_state from, enum reservation_state done, struct kept **out)
 {
     struct kept *k = kept_find(d->l, d->command->id);
     if (k == NULL) {
@@ -27,7 +27,10 @@ static enum outcome enter(
 
 /* One movement for a line of the reservation. */
 static void move_line(
-    struct decision *d, const struct kept *k, const struct reservation_line *line, const struct quantities *delta,
+    struct decision *d,
+    const struct kept *k,
+    const struct reservation_line *line,
+    const struct quantities *delta,
     enum movement_kind kind)
 {
     struct level *level = ledger_level(d->l, line->item, line->location);
@@ -131,8 +134,8 @@ static int64_t line_rest(const struct reservation_line *line, enum movement_kind
 
 static bool line_matches(const struct reservation_line *line, const struct command_line *asked)
 {
-    return str_equal(line->sku, asked->sku)
-        && (str_is_absent(asked->location) || str_equal(line->location_id, asked->location));
+    return str_equal(line->sku, asked->sku) &&
+        (str_is_absent(asked->location) || str_equal(line->location_id, asked->location));
 }
 
 /* Spreads one line of the command over the matching lines of the reservation, in their order. */
@@ -179,7 +182,8 @@ static enum outcome plan(struct decision *d, const struct kept *k, enum movement
 }
 
 /* A correction may have taken units that were promised: then they cannot be shipped. */
-static void short_line_add(struct decision *d, const struct reservation_line *line, int64_t requested, int64_t available)
+static void
+short_line_add(struct decision *d, const struct reservation_line *line, int64_t requested, int64_t available)
 {
     struct ledger *l = d->l;
     mem_grow((void **)&l->shortfalls, &l->shortfalls_cap, l->shortfalls_len + 1, sizeof(*l->shortfalls));
@@ -246,8 +250,8 @@ static bool do_planned(struct decision *d, struct kept *k, enum movement_kind ki
     return rest == 0;
 }
 
-static enum outcome decide_part(
-    struct decision *d, enum movement_kind kind, enum reservation_state from, enum reservation_state done)
+static enum outcome
+decide_part(struct decision *d, enum movement_kind kind, enum reservation_state from, enum reservation_state done)
 {
     struct kept *k;
     bool whole = d->command->lines_len == 0;

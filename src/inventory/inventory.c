@@ -30,11 +30,11 @@ struct inventory {
 
     pthread_mutex_t lock;
     pthread_cond_t sequencer_wakes, store_wakes, query_wakes;
-    bool stopping;        /* no new work is accepted */
-    bool threads_end;     /* store and query threads end when they have nothing left */
+    bool stopping;    /* no new work is accepted */
+    bool threads_end; /* store and query threads end when they have nothing left */
 
     QUEUE(struct request) requests;
-    uint64_t requests_len;  /* waiting in `requests` and in the sequencer thread's backlog */
+    uint64_t requests_len; /* waiting in `requests` and in the sequencer thread's backlog */
     QUEUE(struct lookup) answered;
     const struct batch *batch; /* to be committed; NULL: none */
     bool committed;            /* the commit of the last batch is over, with `commit_err` */
@@ -199,8 +199,8 @@ static struct timespec mono_deadline(int64_t in_ms)
 /* Something to do at once? `room`: requests can be taken. */
 static bool has_work(const struct inventory *inv, bool room)
 {
-    return (room && (inv->requests.head != NULL || inv->backlog.head != NULL)) || inv->answered.head != NULL
-        || inv->committed || (inv->stopping && sequencer_is_idle(inv->sequencer));
+    return (room && (inv->requests.head != NULL || inv->backlog.head != NULL)) || inv->answered.head != NULL ||
+        inv->committed || (inv->stopping && sequencer_is_idle(inv->sequencer));
 }
 
 static void inbox_wait(struct inventory *inv, bool room)
@@ -426,8 +426,7 @@ static void snapshot_flush(struct snapshot *s)
 static void snapshot_item(void *ctx, uint32_t item, struct str sku, int64_t defined_ms)
 {
     struct snapshot *s = ctx;
-    s->message.items[s->message.items_len++] =
-        (struct bus_item){.item = item, .sku = sku, .time_ms = defined_ms};
+    s->message.items[s->message.items_len++] = (struct bus_item){.item = item, .sku = sku, .time_ms = defined_ms};
     if (s->message.items_len == SNAPSHOT_ROWS) {
         snapshot_flush(s);
     }

@@ -56,9 +56,9 @@ struct inventory_metrics {
     uint64_t replays;                                   /* answers given from idempotency records */
     uint64_t overloads;                                 /* refused because a queue was full */
     uint64_t batches;
-    struct inventory_histogram batch_requests;     /* unit: 1 */
-    struct inventory_histogram commit_us;          /* unit: 1 microsecond */
-    struct inventory_histogram expiry_lag_ms;      /* unit: 1 millisecond: expired at - expires_at */
+    struct inventory_histogram batch_requests; /* unit: 1 */
+    struct inventory_histogram commit_us;      /* unit: 1 microsecond */
+    struct inventory_histogram expiry_lag_ms;  /* unit: 1 millisecond: expired at - expires_at */
     uint64_t queue_depth;
     uint64_t keys;
     uint64_t seq;

@@ -72,8 +72,8 @@ static bool take_oldest(void *ctx, const struct key_row *row)
 {
     struct lookup *l = ctx;
     check(l->oldest_len < LOOKUP_OLDEST_MAX);
-    l->oldest[l->oldest_len++] = (struct lookup_key){
-        .row = row->row, .hash = key_hash(row->operation, row->key), .time_ms = row->time_ms};
+    l->oldest[l->oldest_len++] =
+        (struct lookup_key){.row = row->row, .hash = key_hash(row->operation, row->key), .time_ms = row->time_ms};
     return true;
 }
 

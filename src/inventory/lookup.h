@@ -20,16 +20,16 @@ struct lookup_key {
 
 struct lookup {
     enum lookup_kind kind;
-    uint64_t row;             /* key: which */
-    struct uuid id;           /* reservation: which */
-    struct request *waiting;  /* requests that go on when the answer is there, in order */
+    uint64_t row;            /* key: which */
+    struct uuid id;          /* reservation: which */
+    struct request *waiting; /* requests that go on when the answer is there, in order */
     struct request **waiting_end;
-    struct lookup *next;      /* for whoever queues it */
-    struct query query;       /* for the shell */
+    struct lookup *next; /* for whoever queues it */
+    struct query query;  /* for the shell */
 
     /* The answer. */
-    enum err err; /* ERR_NOT_FOUND, or a failure of the store */
-    struct key_row key; /* its strings point into `bytes` */
+    enum err err;                   /* ERR_NOT_FOUND, or a failure of the store */
+    struct key_row key;             /* its strings point into `bytes` */
     struct reservation reservation; /* its lines and reference are owned */
     struct buf bytes;
     struct lookup_key *oldest;

@@ -138,8 +138,8 @@ static bool is_paused(const struct sequencer *s)
 
 bool sequencer_has_room(const struct sequencer *s)
 {
-    return s->open->requests_len < BATCH_REQUESTS_MAX && s->open->changes.movements_len < BATCH_MOVEMENTS_MAX
-        && s->waiting < REQUEST_QUEUE_MAX;
+    return s->open->requests_len < BATCH_REQUESTS_MAX && s->open->changes.movements_len < BATCH_MOVEMENTS_MAX &&
+        s->waiting < REQUEST_QUEUE_MAX;
 }
 
 /*
@@ -264,8 +264,8 @@ static void key_looked_up(struct sequencer *s, struct lookup *l, struct request 
         finish(r, ERR_INTERNAL);
         return;
     }
-    bool same = l->err == ERR_OK && str_equal(l->key.key, r->key)
-        && str_equal(l->key.operation, command_kind_name(r->command.kind));
+    bool same = l->err == ERR_OK && str_equal(l->key.key, r->key) &&
+        str_equal(l->key.operation, command_kind_name(r->command.kind));
     if (same) {
         replay(s, r, &l->key);
         return;
@@ -299,8 +299,8 @@ static struct lookup *recall_outstanding(const struct sequencer *s, struct uuid 
  */
 static bool reservation_is_away(struct sequencer *s, struct request *r)
 {
-    if (!command_kind_has_reservation(r->command.kind) || r->recalled
-        || ledger_reservation(s->ledger, r->command.id) != NULL) {
+    if (!command_kind_has_reservation(r->command.kind) || r->recalled ||
+        ledger_reservation(s->ledger, r->command.id) != NULL) {
         return false;
     }
     struct lookup *l = recall_outstanding(s, r->command.id);
@@ -377,11 +377,11 @@ static void oldest_looked_up(struct sequencer *s, const struct lookup *l)
 
 static void purge_when_due(struct sequencer *s)
 {
-    bool due = s->metrics.keys > s->options.idempotency_keys_max
-        || (s->metrics.keys > 0 && s->keys_oldest_ms + IDEMPOTENCY_KEPT_MS <= s->now_ms);
+    bool due = s->metrics.keys > s->options.idempotency_keys_max ||
+        (s->metrics.keys > 0 && s->keys_oldest_ms + IDEMPOTENCY_KEPT_MS <= s->now_ms);
     /* A purge that was packed but not committed yet would be read again. */
-    bool under_way = s->purging || s->open->purge_keys_to != 0
-        || (s->committing != NULL && s->committing->purge_keys_to != 0);
+    bool under_way =
+        s->purging || s->open->purge_keys_to != 0 || (s->committing != NULL && s->committing->purge_keys_to != 0);
     if (due && !under_way) {
         s->purging = true;
         s->options.io.lookup(s->options.io.ctx, lookup_begin(s, LOOKUP_OLDEST_KEYS));
@@ -417,8 +417,8 @@ static void expire_due(struct sequencer *s)
     struct pack *p = s->open;
     int64_t expires_ms;
     struct command expire = {.kind = COMMAND_EXPIRE};
-    while (p->changes.movements_len < BATCH_MOVEMENTS_MAX && ledger_next_expiry(s->ledger, &expires_ms, &expire.id)
-        && expires_ms <= s->now_ms) {
+    while (p->changes.movements_len < BATCH_MOVEMENTS_MAX && ledger_next_expiry(s->ledger, &expires_ms, &expire.id) &&
+           expires_ms <= s->now_ms) {
         struct result result;
         enum outcome outcome = ledger_apply(s->ledger, &expire, s->now_ms, &p->changes, &result);
         check(outcome == OUTCOME_OK);
@@ -510,8 +510,7 @@ static void publish(struct sequencer *s, const struct pack *p, int64_t mono_ns)
     mem_grow((void **)&m->items, &s->message_items_cap, c->items_len, sizeof(*m->items));
     for (size_t i = 0; i < c->items_len; i++) {
         const struct item_change *item = &c->items[i];
-        m->items[m->items_len++] =
-            (struct bus_item){.item = item->item, .sku = item->sku, .time_ms = item->time_ms};
+        m->items[m->items_len++] = (struct bus_item){.item = item->item, .sku = item->sku, .time_ms = item->time_ms};
     }
     s->options.io.publish(s->options.io.ctx, m);
 }

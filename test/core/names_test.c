@@ -57,8 +57,7 @@ static void the_states_have_these_arrows_and_no_others(void **state)
         for (unsigned to = 1; to < RESERVATION_STATE_END; to++) {
             assert_int_equal(reservation_state_may_become(from, to), ARROWS[from][to]);
         }
-        assert_int_equal(
-            reservation_state_is_open(from), from == RESERVATION_HELD || from == RESERVATION_COMMITTED);
+        assert_int_equal(reservation_state_is_open(from), from == RESERVATION_HELD || from == RESERVATION_COMMITTED);
     }
 }
 

@@ -164,8 +164,8 @@ static void random_part(struct world *w, struct command *c)
 
 static void random_transition(struct world *w)
 {
-    static const enum command_kind KINDS[] = {COMMAND_EXTEND, COMMAND_COMMIT, COMMAND_COMMIT, COMMAND_RELEASE,
-        COMMAND_CANCEL, COMMAND_FULFILL, COMMAND_FULFILL, COMMAND_RETURN};
+    static const enum command_kind KINDS[] = {COMMAND_EXTEND, COMMAND_COMMIT,  COMMAND_COMMIT,  COMMAND_RELEASE,
+                                              COMMAND_CANCEL, COMMAND_FULFILL, COMMAND_FULFILL, COMMAND_RETURN};
     if (w->ids_len == 0) {
         return;
     }
@@ -181,8 +181,8 @@ static void random_transition(struct world *w)
 
 static void random_stock(struct world *w)
 {
-    static const enum quantity BUCKETS[] = {QUANTITY_ON_HAND, QUANTITY_ON_HAND, QUANTITY_DAMAGED,
-        QUANTITY_QUALITY_CONTROL, QUANTITY_SAFETY_STOCK, QUANTITY_INCOMING};
+    static const enum quantity BUCKETS[] = {QUANTITY_ON_HAND,         QUANTITY_ON_HAND,      QUANTITY_DAMAGED,
+                                            QUANTITY_QUALITY_CONTROL, QUANTITY_SAFETY_STOCK, QUANTITY_INCOMING};
     struct command c = {.reason = STR("random")};
     switch (below(w, 4)) {
     case 0:
@@ -356,12 +356,21 @@ static void the_movements_always_fold_to_the_levels(void **state)
         (void)run(seed, 2000, false, outcomes);
     }
     /* A generator that never gets somewhere proves nothing about that place. */
-    static const enum outcome REACHED[] = {OUTCOME_OK, OUTCOME_UNCHANGED, OUTCOME_UNKNOWN_RESERVATION,
-        OUTCOME_VERSION_MISMATCH, OUTCOME_HOLD_EXPIRED, OUTCOME_WRONG_STATE, OUTCOME_UNKNOWN_LINE,
-        OUTCOME_QUANTITY_EXCEEDED, OUTCOME_INSUFFICIENT_STOCK, OUTCOME_NEGATIVE_QUANTITY};
+    static const enum outcome REACHED[] = {
+        OUTCOME_OK,
+        OUTCOME_UNCHANGED,
+        OUTCOME_UNKNOWN_RESERVATION,
+        OUTCOME_VERSION_MISMATCH,
+        OUTCOME_HOLD_EXPIRED,
+        OUTCOME_WRONG_STATE,
+        OUTCOME_UNKNOWN_LINE,
+        OUTCOME_QUANTITY_EXCEEDED,
+        OUTCOME_INSUFFICIENT_STOCK,
+        OUTCOME_NEGATIVE_QUANTITY};
     for (size_t i = 0; i < ARRAY_LEN(REACHED); i++) {
         if (outcomes[REACHED[i]] < 50) {
-            fail_msg("%.*s was reached %llu times", STR_ARG(outcome_name(REACHED[i])),
+            fail_msg(
+                "%.*s was reached %llu times", STR_ARG(outcome_name(REACHED[i])),
                 (unsigned long long)outcomes[REACHED[i]]);
         }
     }

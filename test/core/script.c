@@ -168,9 +168,9 @@ static bool read_promise(struct script *s, struct command *c)
     static const struct {
         const char *verb;
         enum command_kind kind;
-    } VERBS[] = {{"commit", COMMAND_COMMIT}, {"release", COMMAND_RELEASE}, {"cancel", COMMAND_CANCEL},
-        {"fulfill", COMMAND_FULFILL}, {"return", COMMAND_RETURN}, {"return-damaged", COMMAND_RETURN},
-        {"extend", COMMAND_EXTEND}};
+    } VERBS[] = {{"commit", COMMAND_COMMIT},   {"release", COMMAND_RELEASE}, {"cancel", COMMAND_CANCEL},
+                 {"fulfill", COMMAND_FULFILL}, {"return", COMMAND_RETURN},   {"return-damaged", COMMAND_RETURN},
+                 {"extend", COMMAND_EXTEND}};
     if (word_is(s, "reserve")) {
         c->kind = COMMAND_RESERVE;
         read_reserve(s, c);
@@ -196,16 +196,16 @@ static void answer_reservation(struct script *s, const struct reservation *r)
 {
     for (uint32_t i = 0; i < r->lines_len; i++) {
         const struct reservation_line *line = &r->lines[i];
-        buf_printf(&s->answer, " %.*s@%.*s:%lld", STR_ARG(line->sku), STR_ARG(line->location_id),
-            (long long)line->quantity);
+        buf_printf(
+            &s->answer, " %.*s@%.*s:%lld", STR_ARG(line->sku), STR_ARG(line->location_id), (long long)line->quantity);
     }
 }
 
 static void answer_result(struct script *s, const struct command *c, const struct result *result)
 {
     buf_put_str(&s->answer, outcome_name(result->outcome));
-    if (result->outcome == OUTCOME_UNKNOWN_ITEM || result->outcome == OUTCOME_UNKNOWN_LINE
-        || result->outcome == OUTCOME_UNKNOWN_LOCATION || result->outcome == OUTCOME_QUANTITY_OVERFLOW) {
+    if (result->outcome == OUTCOME_UNKNOWN_ITEM || result->outcome == OUTCOME_UNKNOWN_LINE ||
+        result->outcome == OUTCOME_UNKNOWN_LOCATION || result->outcome == OUTCOME_QUANTITY_OVERFLOW) {
         buf_printf(&s->answer, " line %u", result->line);
     }
     if (result->outcome == OUTCOME_VERSION_MISMATCH) {
@@ -213,7 +213,8 @@ static void answer_result(struct script *s, const struct command *c, const struc
     }
     for (uint32_t i = 0; i < result->shortfalls_len; i++) {
         const struct shortfall *f = &result->shortfalls[i];
-        buf_printf(&s->answer, " %.*s%s%.*s:%lld/%lld", STR_ARG(f->sku), str_is_absent(f->location) ? "" : "@",
+        buf_printf(
+            &s->answer, " %.*s%s%.*s:%lld/%lld", STR_ARG(f->sku), str_is_absent(f->location) ? "" : "@",
             STR_ARG(f->location), (long long)f->requested, (long long)f->available);
     }
     if (result->outcome == OUTCOME_OK && c->kind == COMMAND_RESERVE) {
@@ -236,7 +237,8 @@ static void answer_state(struct script *s)
     buf_put_str(&s->answer, reservation_state_name(r->state));
     for (uint32_t i = 0; i < r->lines_len; i++) {
         const struct reservation_line *line = &r->lines[i];
-        buf_printf(&s->answer, " %lld-%lld-%lld", (long long)line->quantity, (long long)line->fulfilled,
+        buf_printf(
+            &s->answer, " %lld-%lld-%lld", (long long)line->quantity, (long long)line->fulfilled,
             (long long)line->returned);
     }
 }

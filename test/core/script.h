@@ -20,9 +20,9 @@
 /* Runs the rows on a fresh ledger; fails the test at the first that answers otherwise. */
 void script_run(const char *const *rows, size_t rows_len);
 
-#define SCRIPT(...)                                                             \
-    do {                                                                        \
-        static const char *const script_rows[] = {__VA_ARGS__};                 \
+#define SCRIPT(...)                                                            \
+    do {                                                                       \
+        static const char *const script_rows[] = {__VA_ARGS__};                \
         script_run(script_rows, sizeof(script_rows) / sizeof(script_rows[0])); \
     } while (0)
 

@@ -56,8 +56,7 @@ struct ask *ask_location(const char *id)
 struct ask *ask_receive(const char *sku, const char *location, int64_t quantity)
 {
     struct ask *a = ask_new(COMMAND_RECEIVE);
-    a->lines[0] =
-        (struct command_line){.sku = str_from(sku), .location = str_from(location), .quantity = quantity};
+    a->lines[0] = (struct command_line){.sku = str_from(sku), .location = str_from(location), .quantity = quantity};
     a->r.command.lines = a->lines;
     a->r.command.lines_len = 1;
     return a;

@@ -25,8 +25,7 @@ static enum err gate_claim(struct store *s, struct store_head *out, struct err_n
     return store_claim(((struct gate *)s)->behind, out, note);
 }
 
-static enum err
-gate_load(struct store *s, struct ledger *l, const struct store_key_sink *keys, struct err_note *note)
+static enum err gate_load(struct store *s, struct ledger *l, const struct store_key_sink *keys, struct err_note *note)
 {
     return store_load(((struct gate *)s)->behind, l, keys, note);
 }
@@ -54,8 +53,13 @@ static void gate_free(struct store *s)
     (void)s;
 }
 
-static const struct store_ops GATE_OPS = {.name = "gate", .claim = gate_claim, .load = gate_load,
-    .commit = gate_commit, .reader_open = gate_reader_open, .free = gate_free};
+static const struct store_ops GATE_OPS = {
+    .name = "gate",
+    .claim = gate_claim,
+    .load = gate_load,
+    .commit = gate_commit,
+    .reader_open = gate_reader_open,
+    .free = gate_free};
 
 struct shop {
     struct gate gate;
@@ -101,10 +105,16 @@ static struct shop *shop_open(void)
     pthread_mutex_init(&s->gate.lock, NULL);
     pthread_cond_init(&s->gate.changed, NULL);
     s->bus = bus_local_new(16);
-    assert_int_equal(inventory_open(&(struct inventory_options){.store = &s->gate.base, .bus = s->bus,
-                                        .idempotency_keys_max = 1000000, .random_seed = 5, .failed = on_failed,
-                                        .failed_ctx = s},
-                         &s->inv, &note),
+    assert_int_equal(
+        inventory_open(
+            &(struct inventory_options){
+                .store = &s->gate.base,
+                .bus = s->bus,
+                .idempotency_keys_max = 1000000,
+                .random_seed = 5,
+                .failed = on_failed,
+                .failed_ctx = s},
+            &s->inv, &note),
         ERR_OK);
     assert_int_equal(inventory_start(s->inv, &note), ERR_OK);
     assert_int_equal(pthread_create(&s->follower, NULL, follow, s), 0);
