@@ -1,0 +1,41 @@
+# The few commands that everyone needs; Meson and Ninja do the building. `make help` lists them.
+
+BUILD := build
+# Under sanitizers gcc warns of what cannot happen.
+SANITIZE := -Db_lundef=false -Doptimization=1 -Dwerror=false
+
+.PHONY: all demo test lint asan tsan bench clean help
+
+all: ## build the program: build/onhand
+	@tools/setup build
+	@tools/build program $(BUILD)
+
+demo: all ## sell a year of real trade and show it live (ARGS="--exit --speed 50")
+	@$(BUILD)/onhand demo $(ARGS)
+
+test: ## run all tests
+	@tools/setup test
+	@BUILD=$(BUILD) tools/test
+
+lint: ## check format, common mistakes and the layers
+	@tools/setup test
+	@tools/lint $(BUILD)
+
+asan: ## run the C tests with address and undefined-behaviour sanitizers
+	@tools/setup test
+	@tools/build tests $(BUILD)-asan -Db_sanitize=address,undefined $(SANITIZE)
+	@BUILD=$(BUILD)-asan TEST_TIMEOUT_FACTOR=10 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 tools/test c
+
+tsan: ## run the C tests with the thread sanitizer
+	@tools/setup test
+	@tools/build tests $(BUILD)-tsan -Db_sanitize=thread $(SANITIZE)
+	@BUILD=$(BUILD)-tsan TEST_TIMEOUT_FACTOR=20 TSAN_OPTIONS=halt_on_error=1 tools/test c
+
+bench: ## benchmarks: there are none yet
+	@echo "There are no benchmarks yet. \`make demo\` prints the throughput and latency of its own run."
+
+clean: ## remove what was built
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
