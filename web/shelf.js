@@ -57,7 +57,7 @@ async function catalogueRead() {
   return { items: items.map(itemOf).sort((a, b) => b.demand - a.demand), whole: after === null };
 }
 
-/* `attributes.demand` (units asked for) orders the shelf; without it the order of the list stays. */
+/* `attributes.demand` (orders that ask for it) orders the shelf; without it the order of the list stays. */
 function itemOf({ sku, name, attributes }) {
   const demand = Number.isFinite(attributes?.demand) ? attributes.demand : 0;
   return { sku, name: readable(name), demand, text: `${sku}\n${name}`.toLowerCase() };

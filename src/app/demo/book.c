@@ -98,6 +98,16 @@ void book_return(struct book *b, const struct book_units *units, size_t len)
     }
 }
 
+int64_t book_on_hand(const struct book *b, uint32_t sku)
+{
+    check(sku < b->rows_len);
+    int64_t units = 0;
+    for (uint32_t at = 0; at < PLAN_LOCATIONS; at++) {
+        units += b->rows[sku].on_hand[at];
+    }
+    return units;
+}
+
 uint32_t book_fullest_location(const struct book *b, uint32_t sku)
 {
     check(sku < b->rows_len);

@@ -75,6 +75,8 @@ int32_t book_match_return(
 /* The server took them back. */
 void book_return(struct book *b, const struct book_units *units, size_t len);
 
+/* Units of the SKU at all locations together. */
+int64_t book_on_hand(const struct book *b, uint32_t sku);
 /* The location with most units; the first of several. */
 uint32_t book_fullest_location(const struct book *b, uint32_t sku);
 

@@ -200,13 +200,27 @@ static bool prove(struct demo *d)
     return right;
 }
 
+/* The most wanted product of which one unit is left; the most wanted of all when there is none. */
+static const struct trade_sku *last_unit(const struct demo *d)
+{
+    const struct trade_sku *best = NULL;
+    for (size_t i = 0; i < d->log.skus_len; i++) {
+        const struct trade_sku *sku = &d->log.skus[i];
+        if (book_on_hand(&d->book, (uint32_t)i) == 1 && (best == NULL || sku->orders > best->orders)) {
+            best = sku;
+        }
+    }
+    return best != NULL ? best : &d->log.skus[0];
+}
+
 static void stay_up(struct demo *d)
 {
     const char *url = d->url;
+    const struct trade_sku *last = last_unit(d);
     const struct trade_sku *sku = &d->log.skus[0];
     printf(
         "\nThe server stays up. Look around:\n"
-        "  open %s/ in two windows and buy the last one of something in both\n"
+        "  open %s/?q=%.*s in two windows and buy the last one in both\n"
         "  curl %s/v1/levels/%.*s\n"
         "  curl %s/v1/availability/%.*s\n"
         "  curl -N '%s/v1/availability/stream?sku=%.*s'\n"
@@ -214,8 +228,8 @@ static void stay_up(struct demo *d)
         "       -d '{\"lines\":[{\"sku\":\"%.*s\",\"quantity\":1}]}'\n"
         "  curl '%s/v1/movements?sku=%.*s&limit=5'\n"
         "Ctrl-C ends it.\n",
-        url, url, STR_ARG(sku->sku), url, STR_ARG(sku->sku), url, STR_ARG(sku->sku), url, STR_ARG(sku->sku), url,
-        STR_ARG(sku->sku));
+        url, STR_ARG(last->sku), url, STR_ARG(sku->sku), url, STR_ARG(sku->sku), url, STR_ARG(sku->sku), url,
+        STR_ARG(sku->sku), url, STR_ARG(sku->sku));
     fflush(stdout);
     while (go_on_cb(d)) {
         struct pollfd waiting = {.fd = d->signals, .events = POLLIN};

@@ -9,8 +9,11 @@
 #define DELIVERY_MEAN_WEEKS 4
 #define DELIVERY_COVER_WEEKS 6
 #define DELIVERY_COVER_WEEKS_SHORT 2
+#define DELIVERY_COVER_WEEKS_TIGHT 1
 #define DELIVERY_UNITS 24
 #define SHORT_ONE_IN 40
+#define POPULAR_ORDERS 900
+#define TIGHT_ONE_IN 6
 
 const struct plan_location plan_locations[PLAN_LOCATIONS] = {
     {"leeds", "Warehouse Leeds", 10},
@@ -60,13 +63,23 @@ static void demand_make(const struct trade_log *log, struct demand *d)
 }
 
 /* FNV-1a: the same in every process, unlike str_hash. */
-static bool is_short_supplied(struct str sku)
+static uint32_t sku_hash(struct str sku)
 {
     uint32_t hash = 2166136261u;
     for (size_t i = 0; i < sku.len; i++) {
         hash = (hash ^ (unsigned char)sku.ptr[i]) * 16777619u;
     }
-    return (hash >> 8) % SHORT_ONE_IN == 0;
+    return hash >> 8;
+}
+
+/* For how many weeks a delivery fills the stock up. */
+static int64_t cover_weeks(const struct trade_sku *sku)
+{
+    uint32_t hash = sku_hash(sku->sku);
+    if (sku->orders >= POPULAR_ORDERS && hash % TIGHT_ONE_IN == 0) {
+        return DELIVERY_COVER_WEEKS_TIGHT;
+    }
+    return hash % SHORT_ONE_IN == 0 ? DELIVERY_COVER_WEEKS_SHORT : DELIVERY_COVER_WEEKS;
 }
 
 static void add_line(struct plan *p, size_t sku, uint32_t location, int64_t quantity)
@@ -90,14 +103,15 @@ static size_t first_week_of(const struct demand *d, size_t sku)
 }
 
 /* Returns the units. */
-static int64_t add_opening(struct plan *p, const struct demand *d, size_t sku, bool is_short)
+static int64_t add_opening(struct plan *p, const struct demand *d, size_t sku, int64_t cover)
 {
     size_t first = first_week_of(d, sku);
     if (first == d->weeks) {
         return 0; /* never asked for */
     }
     int64_t asked = demand_of(d, sku, first, first + OPENING_WEEKS);
-    int64_t units = asked * (is_short ? OPENING_PERCENT_SHORT : OPENING_PERCENT) / 100 + OPENING_UNITS;
+    int64_t units =
+        asked * (cover < DELIVERY_COVER_WEEKS ? OPENING_PERCENT_SHORT : OPENING_PERCENT) / 100 + OPENING_UNITS;
     int64_t left = units;
     for (uint32_t at = PLAN_LOCATIONS - 1; at > 0; at--) {
         int64_t part = units * opening_share[at] / 100;
@@ -110,7 +124,7 @@ static int64_t add_opening(struct plan *p, const struct demand *d, size_t sku, b
 
 /* Fills `expected` up at the beginning of a week, after taking off what the week before asked for. */
 static void
-add_delivery(struct plan *p, const struct demand *d, size_t sku, bool is_short, size_t week, int64_t *expected)
+add_delivery(struct plan *p, const struct demand *d, size_t sku, int64_t cover, size_t week, int64_t *expected)
 {
     int64_t left = *expected - demand_of(d, sku, week - 1, week);
     *expected = left > 0 ? left : 0;
@@ -118,8 +132,8 @@ add_delivery(struct plan *p, const struct demand *d, size_t sku, bool is_short, 
     if (week < first_week_of(d, sku) + OPENING_WEEKS || asked == 0) {
         return;
     }
-    int64_t cover = is_short ? DELIVERY_COVER_WEEKS_SHORT : DELIVERY_COVER_WEEKS;
-    int64_t wanted = asked * cover / DELIVERY_MEAN_WEEKS + (is_short ? 0 : DELIVERY_UNITS);
+    int64_t spare = cover < DELIVERY_COVER_WEEKS ? 0 : DELIVERY_UNITS;
+    int64_t wanted = asked * cover / DELIVERY_MEAN_WEEKS + spare;
     if (wanted > *expected) {
         add_line(p, sku, delivery_turn[(sku + week) % ARRAY_LEN(delivery_turn)], wanted - *expected);
         *expected = wanted;
@@ -133,11 +147,11 @@ add_week(struct plan *p, const struct trade_log *log, const struct demand *d, si
     delivery->day = d->first_day + (int32_t)week * 7;
     delivery->lines_at = p->lines_len;
     for (size_t sku = 0; sku < log->skus_len; sku++) {
-        bool is_short = is_short_supplied(log->skus[sku].sku);
+        int64_t cover = cover_weeks(&log->skus[sku]);
         if (week == 0) {
-            expected[sku] = add_opening(p, d, sku, is_short);
+            expected[sku] = add_opening(p, d, sku, cover);
         } else {
-            add_delivery(p, d, sku, is_short, week, &expected[sku]);
+            add_delivery(p, d, sku, cover, week, &expected[sku]);
         }
     }
     delivery->lines_len = p->lines_len - delivery->lines_at;

@@ -4,8 +4,9 @@
  * Opening: for each SKU one and a half times what is asked for in the first eight weeks of its life, and 24 units more,
  * spread over three locations. From then on a delivery each Monday, at one location in turn, which fills the stock up
  * again: to six times the weekly mean of the last four weeks and 24 units more, counting with everything that was asked
- * for as sold. One SKU in forty, chosen by a hash, has a supplier who sends less: up to twice the weekly mean. So most
- * orders can be served, and some popular things run out.
+ * for as sold. One SKU in forty, chosen by a hash, has a supplier who sends less: up to twice the weekly mean; of the
+ * products in 900 orders or more one in six gets just the weekly mean. So most orders can be served, and some popular
+ * things run out.
  */
 #ifndef APP_DEMO_PLAN_H
 #define APP_DEMO_PLAN_H

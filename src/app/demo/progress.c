@@ -137,31 +137,35 @@ static void print_latency(FILE *out, const char *name, const struct histogram *h
 
 struct ran_out {
     uint32_t sku;
+    uint32_t refused;
     int64_t demand;
 };
 
-static int compare_demand(const void *a, const void *b)
+static int compare_refused(const void *a, const void *b)
 {
     const struct ran_out *left = a;
     const struct ran_out *right = b;
+    if (left->refused != right->refused) {
+        return left->refused > right->refused ? -1 : 1;
+    }
     if (left->demand != right->demand) {
         return left->demand > right->demand ? -1 : 1;
     }
     return left->sku < right->sku ? -1 : left->sku > right->sku;
 }
 
-/* Products that an order was refused for, those most asked for first. */
+/* Products that an order was refused for, those with most refusals first. */
 static void print_ran_out(FILE *out, const struct trade_log *log, const struct book *book)
 {
     struct ran_out *found = mem_new_array(book->rows_len, sizeof(*found));
     size_t len = 0;
     for (size_t i = 0; i < book->rows_len; i++) {
         if (book->rows[i].refused > 0) {
-            found[len++] = (struct ran_out){(uint32_t)i, log->skus[i].demand};
+            found[len++] = (struct ran_out){(uint32_t)i, book->rows[i].refused, log->skus[i].demand};
         }
     }
-    qsort(found, len, sizeof(*found), compare_demand);
-    print_count(out, "products that ran out", len, len > 0 ? "most wanted:" : "");
+    qsort(found, len, sizeof(*found), compare_refused);
+    print_count(out, "products that ran out", len, len > 0 ? "most refused:" : "");
     for (size_t i = 0; i < len && i < RAN_OUT_SHOWN; i++) {
         const struct trade_sku *sku = &log->skus[found[i].sku];
         fprintf(

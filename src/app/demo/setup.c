@@ -28,7 +28,7 @@ static void put_operation(struct replay *r, struct buf *b, size_t at)
     buf_put_json(b, sku->name);
     /* The shelf page shows the most wanted first. */
     buf_put_literal(b, ",\"attributes\":{\"demand\":");
-    buf_put_i64(b, sku->demand);
+    buf_put_i64(b, sku->orders);
     buf_put_literal(b, "}},");
 }
 

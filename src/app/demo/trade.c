@@ -225,6 +225,7 @@ static void build_events(struct builder *b)
             const struct row *row = &b->rows[at - 1];
             add_line(b, &event, row);
             b->log->skus[row->sku].demand += event.kind == TRADE_ORDER ? row->quantity : 0;
+            b->log->skus[row->sku].orders += event.kind == TRADE_ORDER;
         }
         end_event(b->log, &event);
     }

@@ -37,6 +37,7 @@ struct trade_sku {
     struct str sku;
     struct str name;
     int64_t demand; /* units in all orders */
+    int64_t orders; /* orders that ask for it */
 };
 
 struct trade_log {
