@@ -1,6 +1,5 @@
 /* The answers of an exchange: headers, bodies, problems. */
 #include "http/exchange.h"
-#include "http/problem.h"
 #include "http/thread.h"
 
 #include "base/clock.h"
@@ -101,7 +100,7 @@ static void answer_once(struct exchange *x, int status, const char *content_type
         buf_put_str(b, body);
         body = buf_str(b);
     }
-    /* The exchange, and what is attached to it, lives until the last byte is sent. The library's buffer is not const. */
+    /* The exchange and what is attached to it live until the last byte is sent. The library's buffer is not const. */
     void *bytes = (void *)(uintptr_t)body.ptr;
     struct MHD_Response *response = MHD_create_response_from_buffer(body.len, bytes, MHD_RESPMEM_PERSISTENT);
     check(response != NULL);
@@ -149,28 +148,22 @@ static struct str instance_of(struct exchange *x, char *out, size_t size)
     return (struct str){out, sizeof(prefix) - 1 + id.len};
 }
 
-static void send_problem(struct exchange *x, enum err e, int status, struct str detail, struct str members)
+void exchange_problem(struct exchange *x, enum err e, struct str detail, struct str members)
 {
+    const struct err_info *info = err_info(e);
     char instance[sizeof("urn:uuid:") + UUID_TEXT_LEN];
     struct buf *b = &x->memory.answer;
     buf_clear(b);
-    problem_render_as(b, e, status, detail, members, instance_of(x, instance, sizeof(instance)));
-    bool may_retry = err_info(e)->retryable && (status == 409 || status == 503);
+    problem_render(b, e, detail, members, instance_of(x, instance, sizeof(instance)));
+    bool may_retry = info->retryable && (info->status == 409 || info->status == 503);
     if (may_retry && !x->has_retry_after) {
         exchange_set_header(x, "Retry-After", STR("1"));
     }
-    exchange_answer(x, status, "application/problem+json", buf_str(b), false);
-}
-
-void exchange_problem(struct exchange *x, enum err e, struct str detail, struct str members)
-{
-    send_problem(x, e, err_info(e)->status, detail, members);
+    exchange_answer(x, info->status, "application/problem+json", buf_str(b), false);
 }
 
 void answer_refusal(struct exchange *x)
 {
-    const struct refusal *r = &x->refusal;
-    check(r->err != ERR_OK);
-    int status = r->status != 0 ? r->status : err_info(r->err)->status;
-    send_problem(x, r->err, status, str_from(r->detail), STR_NONE);
+    check(x->refusal.err != ERR_OK);
+    exchange_problem(x, x->refusal.err, str_from(x->refusal.detail), STR_NONE);
 }

@@ -65,6 +65,36 @@ void exchange_free(struct exchange *x)
     mem_free(x);
 }
 
+void exchange_link(struct exchange **list, struct exchange *x)
+{
+    x->previous = NULL;
+    x->next = *list;
+    if (*list != NULL) {
+        (*list)->previous = x;
+    }
+    *list = x;
+}
+
+void exchange_unlink(struct exchange **list, struct exchange *x)
+{
+    if (x->previous != NULL) {
+        x->previous->next = x->next;
+    } else {
+        check(*list == x);
+        *list = x->next;
+    }
+    if (x->next != NULL) {
+        x->next->previous = x->previous;
+    }
+}
+
+int exchange_socket(const struct exchange *x)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    check(info != NULL);
+    return info->connect_fd;
+}
+
 /*
  * libmicrohttpd would parse the arguments next, at a cost of 64 bytes each of the connection's memory: a stream of many
  * SKUs would not fit. It does so in the buffer that `target` points into, so an end mark there leaves it none.
@@ -82,6 +112,7 @@ void *exchange_named_cb(void *cls, const char *target, struct MHD_Connection *co
     struct exchange *x = exchange_new(cls);
     x->connection = connection;
     x->state = EXCHANGE_NAMED;
+    exchange_link(&x->thread->named, x);
     if (target != NULL) {
         x->target_len = strlen(target);
         if (x->target_len <= TARGET_BYTES_MAX) {
@@ -112,7 +143,7 @@ static struct refusal refusal_of(enum err e, const char *detail)
 /* Finds the route; the refusal when there is none. */
 static struct refusal find_route(struct exchange *x)
 {
-    struct router_match match;
+    struct router_match match = {.found = false};
     router_find(x->thread->server->router, x->method, &x->target, &match);
     x->route = match.route;
     memcpy(x->params, match.params, sizeof(x->params));
@@ -141,6 +172,12 @@ static struct refusal judge_body(const struct exchange *x, uint64_t len)
     return refusal_of(ERR_OK, NULL);
 }
 
+/* Blanks end the target for some, as they do for us only at the last one. */
+static bool has_blank(struct str s)
+{
+    return memchr(s.ptr, ' ', s.len) != NULL || memchr(s.ptr, '\t', s.len) != NULL;
+}
+
 static struct refusal judge(struct exchange *x)
 {
     const struct screening *s = &x->screening;
@@ -149,11 +186,12 @@ static struct refusal judge(struct exchange *x)
     }
     if (x->target_len > TARGET_BYTES_MAX) {
         return (struct refusal){
-            .err = ERR_MALFORMED, .status = 414, .detail = "The target is longer than 8 KiB.", .close = true};
+            .err = ERR_TARGET_TOO_LONG, .detail = "The target is longer than 8 KiB.", .close = true};
     }
+    bool is_ambiguous = has_blank(buf_str(&x->memory.target));
     const char *fault = target_parse(x->memory.target.ptr, x->target_len, &x->memory.query, &x->target);
-    if (fault != NULL && x->method != HTTP_METHOD_COUNT) {
-        return refusal_of(ERR_MALFORMED, fault);
+    if (fault != NULL && (is_ambiguous || x->method != HTTP_METHOD_COUNT)) {
+        return (struct refusal){.err = ERR_MALFORMED, .detail = fault, .close = is_ambiguous};
     }
     struct refusal refusal = find_route(x);
     return refusal.err != ERR_OK ? refusal : judge_body(x, s->has_length ? s->content_length : 0);
@@ -170,6 +208,7 @@ static bool is_answered_at_once(const struct exchange *x)
 static void begin(struct exchange *x, const char *method, const char *url, const char *version)
 {
     check(x->state == EXCHANGE_NAMED);
+    exchange_unlink(&x->thread->named, x);
     struct request_head head = {x->connection, method, url, version, x->target_len};
     screen_head(&head, &x->screening);
     x->method = method_from(method);
@@ -241,10 +280,7 @@ enum MHD_Result exchange_access_cb(
 }
 
 void exchange_completed_cb(
-    void *cls,
-    struct MHD_Connection *connection,
-    void **context,
-    enum MHD_RequestTerminationCode code)
+    void *cls, struct MHD_Connection *connection, void **context, enum MHD_RequestTerminationCode code)
 {
     (void)connection;
     (void)code;
@@ -261,7 +297,9 @@ void exchange_completed_cb(
     if (x->attached_free != NULL) {
         x->attached_free(x->attached);
     }
-    if (x->state != EXCHANGE_NAMED) {
+    if (x->state == EXCHANGE_NAMED) {
+        exchange_unlink(&t->named, x);
+    } else {
         t->open--;
     }
     *context = NULL;

@@ -55,8 +55,6 @@ struct exchange_stream {
     bool woken; /* since `fill` was called */
     bool ending;
     bool cut;
-    struct exchange *next;
-    struct exchange *previous;
 };
 
 /* Where exchange_query found its last answer, so that asking for 0, 1, 2, ... reads the arguments once. */
@@ -69,8 +67,10 @@ struct query_cursor {
 struct exchange {
     struct http_thread *thread;
     struct MHD_Connection *connection;
-    struct exchange *next; /* unused or in the inbox */
+    struct exchange *next;     /* in the one list or inbox that it is in */
+    struct exchange *previous; /* in a list that it can leave anywhere: named, streams */
     enum exchange_state state;
+    bool preempted; /* refused behind the back of libmicrohttpd */
 
     enum http_method method; /* HTTP_METHOD_COUNT: none of ours */
     size_t target_len;       /* as sent */
@@ -106,18 +106,19 @@ enum MHD_Result exchange_access_cb(
     size_t *data_len,
     void **context);
 void exchange_completed_cb(
-    void *cls,
-    struct MHD_Connection *connection,
-    void **context,
-    enum MHD_RequestTerminationCode code);
+    void *cls, struct MHD_Connection *connection, void **context, enum MHD_RequestTerminationCode code);
 
 /* For an exchange that came out of the inbox: calls `resumed`, then lets libmicrohttpd go on. */
 void exchange_continue(struct exchange *x);
 void exchange_free(struct exchange *x);
+int exchange_socket(const struct exchange *x);
+
+void exchange_link(struct exchange **list, struct exchange *x);
+void exchange_unlink(struct exchange **list, struct exchange *x);
 
 /* Answers with the refusal of `x`. */
 void answer_refusal(struct exchange *x);
-/* Adds the headers of this one answer to `response`, which has the fixed ones, and hands it to libmicrohttpd; counts. */
+/* Adds the headers of this answer to `response`, which has the fixed ones, and hands it to libmicrohttpd; counts. */
 void answer_send(struct exchange *x, int status, struct MHD_Response *response);
 /* The answer was sent, or never will be. */
 void answer_finish(struct exchange *x);

@@ -27,17 +27,17 @@ struct http_server;
 /* One row per operation; the router is built from these. HEAD is served by the GET row. */
 struct route {
     enum http_method method;
-    const char *path;   /* "/v1/levels/{sku}/{location}": a segment in braces matches one percent-decoded segment */
-    const char *label;  /* metric label, operation name */
+    const char *path;  /* "/v1/levels/{sku}/{location}": a segment in braces matches one percent-decoded segment */
+    const char *label; /* metric label, operation name */
     void (*handler)(struct exchange *x, void *app);
     size_t body_bytes_max; /* 0: a body of 1 byte or more is refused (413); else it must be application/json (415) */
 };
 
 struct http_options {
     const char *host; /* address or name to listen on */
-    uint16_t port; /* 0: any free one */
+    uint16_t port;    /* 0: any free one */
     unsigned threads;
-    unsigned connections_max; /* over all threads; more wait in the listen queue */
+    unsigned connections_max;   /* over all threads; more wait in the listen queue */
     const struct route *routes; /* borrowed until http_free, as `app` */
     size_t routes_len;
     void *app;
@@ -71,7 +71,7 @@ unsigned http_thread_index(const struct http_thread *t);
 void http_thread_wake(struct http_server *s, unsigned index);
 
 /* The request. Strings live as long as the exchange; all but exchange_header are valid UTF-8 without NUL. */
-struct str exchange_body(const struct exchange *x); /* as sent: any bytes */
+struct str exchange_body(const struct exchange *x);                     /* as sent: any bytes */
 struct str exchange_path_param(const struct exchange *x, unsigned n);   /* percent-decoded, never empty */
 struct str exchange_header(const struct exchange *x, const char *name); /* absent when not sent; the first if several */
 /* Query arguments, percent-decoded, in order; absent past the end. `i` counts from 0 over those with this name. */

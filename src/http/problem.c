@@ -1,4 +1,4 @@
-#include "http/problem.h"
+#include "http/http.h"
 
 /* "/problems/insufficient-stock" for the slug insufficient_stock. */
 static void put_type(struct buf *out, const char *slug)
@@ -10,13 +10,7 @@ static void put_type(struct buf *out, const char *slug)
     buf_put_char(out, '"');
 }
 
-void problem_render_as(
-    struct buf *out,
-    enum err e,
-    int status,
-    struct str detail,
-    struct str members,
-    struct str instance)
+void problem_render(struct buf *out, enum err e, struct str detail, struct str members, struct str instance)
 {
     check(e != ERR_OK);
     const struct err_info *info = err_info(e);
@@ -24,7 +18,7 @@ void problem_render_as(
     buf_put_literal(out, ",\"title\":");
     buf_put_json(out, str_from(info->title));
     buf_put_literal(out, ",\"status\":");
-    buf_put_i64(out, status);
+    buf_put_i64(out, info->status);
     if (!str_is_absent(detail)) {
         buf_put_literal(out, ",\"detail\":");
         buf_put_json(out, detail);
@@ -39,9 +33,4 @@ void problem_render_as(
     buf_put_str(out, info->retryable ? STR("true") : STR("false"));
     buf_put_str(out, members);
     buf_put_char(out, '}');
-}
-
-void problem_render(struct buf *out, enum err e, struct str detail, struct str members, struct str instance)
-{
-    problem_render_as(out, e, err_info(e)->status, detail, members, instance);
 }

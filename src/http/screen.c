@@ -20,16 +20,16 @@ struct walk {
     struct screening *out;
 };
 
-static void refuse_as(struct screening *s, enum err e, int status, const char *detail, bool close)
+static void refuse_as(struct screening *s, enum err e, const char *detail, bool close)
 {
     if (s->refusal.err == ERR_OK) {
-        s->refusal = (struct refusal){.err = e, .status = status, .detail = detail, .close = close};
+        s->refusal = (struct refusal){.err = e, .detail = detail, .close = close};
     }
 }
 
 static void refuse(struct screening *s, const char *detail)
 {
-    refuse_as(s, ERR_MALFORMED, 0, detail, true);
+    refuse_as(s, ERR_MALFORMED, detail, true);
 }
 
 /* The characters of a method or header name (RFC 9110 section 5.6.2). */
@@ -106,7 +106,7 @@ static void read_coding(struct walk *w, struct str value)
     } else if (w->is_http_10) {
         refuse(w->out, "HTTP/1.0 has no Transfer-Encoding.");
     } else if (!equals_nocase(value, "chunked")) {
-        refuse_as(w->out, ERR_MALFORMED, 501, "The only transfer coding supported is chunked.", true);
+        refuse_as(w->out, ERR_CODING_UNKNOWN, "The only transfer coding supported is chunked.", true);
     }
     w->out->chunked = true;
 }
@@ -116,14 +116,14 @@ static void read_expect(struct walk *w, struct str value)
     if (equals_nocase(value, "100-continue")) {
         w->out->expects_continue = true;
     } else {
-        refuse_as(w->out, ERR_EXPECTATION_FAILED, 0, "Only Expect: 100-continue is supported.", true);
+        refuse_as(w->out, ERR_EXPECTATION_FAILED, "Only Expect: 100-continue is supported.", true);
     }
 }
 
 static void read_content_encoding(struct walk *w, struct str value)
 {
     if (!equals_nocase(value, "identity")) {
-        refuse_as(w->out, ERR_UNSUPPORTED_MEDIA, 0, "A request body with a Content-Encoding is not accepted.", false);
+        refuse_as(w->out, ERR_UNSUPPORTED_MEDIA, "A request body with a Content-Encoding is not accepted.", false);
     }
 }
 
@@ -142,6 +142,22 @@ static void read_request_id(struct walk *w, struct str value)
     }
 }
 
+bool screen_is_cookie_too_large(struct str value)
+{
+    unsigned count = 1;
+    for (size_t i = 0; i < value.len; i++) {
+        count += value.ptr[i] == ';' || value.ptr[i] == ',';
+    }
+    return value.len > COOKIE_BYTES_MAX || count > COOKIES_MAX;
+}
+
+static void read_cookie(struct walk *w, struct str value)
+{
+    if (screen_is_cookie_too_large(value)) {
+        refuse_as(w->out, ERR_HEAD_TOO_LARGE, "The cookies are too large.", true);
+    }
+}
+
 static void read_header(struct walk *w, struct str name, struct str value)
 {
     static const struct {
@@ -150,6 +166,7 @@ static void read_header(struct walk *w, struct str name, struct str value)
         void (*read)(struct walk *w, struct str value);
     } rows[] = {
         {"host", 4, read_host},
+        {"cookie", 6, read_cookie},
         {"expect", 6, read_expect},
         {"content-type", 12, read_content_type},
         {"x-request-id", 12, read_request_id},
@@ -164,18 +181,13 @@ static void read_header(struct walk *w, struct str name, struct str value)
     }
 }
 
-static enum MHD_Result walk_cb(
-    void *cls,
-    enum MHD_ValueKind kind,
-    const char *name,
-    size_t name_len,
-    const char *value,
-    size_t value_len)
+static enum MHD_Result
+walk_cb(void *cls, enum MHD_ValueKind kind, const char *name, size_t name_len, const char *value, size_t value_len)
 {
     (void)kind;
     struct walk *w = cls;
     if (++w->count > HEADERS_MAX) {
-        refuse_as(w->out, ERR_MALFORMED, 431, "There are more than 100 headers.", true);
+        refuse_as(w->out, ERR_HEAD_TOO_LARGE, "There are more than 100 headers.", true);
         return MHD_NO;
     }
     struct str value_str = {value, value_len};
@@ -204,8 +216,7 @@ static const char *after_request_line(const struct request_head *head)
 
 static size_t head_size(struct MHD_Connection *connection)
 {
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
     check(info != NULL);
     return info->header_size;
 }
@@ -224,7 +235,7 @@ static void judge_walk(const struct request_head *head, const struct walk *w)
         refuse(s, "The request head contains a bare LF, a folded line or a NUL.");
     }
     if (size > HEADER_BYTES_MAX) {
-        refuse_as(s, ERR_MALFORMED, 431, "The request line and headers are larger than 16 KiB.", true);
+        refuse_as(s, ERR_HEAD_TOO_LARGE, "The request line and headers are larger than 16 KiB.", true);
     }
     if (w->hosts == 0 && !w->is_http_10) {
         refuse(s, "There is no Host header.");

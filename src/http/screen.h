@@ -13,10 +13,11 @@
 #define HEADERS_MAX 100
 #define HEADER_BYTES_MAX (16 * 1024) /* request line and headers together */
 #define REQUEST_ID_BYTES_MAX 128
+#define COOKIE_BYTES_MAX 4096 /* libmicrohttpd parses cookies, though nothing here uses them */
+#define COOKIES_MAX 64
 
 struct refusal {
     enum err err; /* ERR_OK: none */
-    int status;   /* 0: the one of `err` */
     const char *detail;
     bool close; /* where the next request would begin is not certain: answer at once and close */
 };
@@ -42,6 +43,8 @@ struct screening {
 };
 
 void screen_head(const struct request_head *head, struct screening *out);
+
+bool screen_is_cookie_too_large(struct str value);
 
 /* True for application/json with nothing but an optional charset=utf-8. */
 bool screen_is_json(struct str content_type);

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
+#include <errno.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -13,7 +14,12 @@
 static void close_threads(struct http_server *s, unsigned opened)
 {
     for (unsigned i = 0; i < opened; i++) {
-        thread_close(&s->threads[i]);
+        struct http_thread *t = &s->threads[i];
+        if (t->started) {
+            int failed = pthread_join(t->handle, NULL);
+            check(failed == 0);
+        }
+        thread_close(t);
     }
 }
 
@@ -28,8 +34,8 @@ static enum err open_threads(struct http_server *s, const int *listen_fds, struc
     for (unsigned i = 0; i < s->threads_len; i++) {
         enum err e = thread_open(&s->threads[i], note);
         if (e != ERR_OK) {
-            close_threads(s, i); /* libmicrohttpd closes the listen sockets of those that were opened */
-            for (unsigned k = i; k < s->threads_len; k++) {
+            close_threads(s, i);
+            for (unsigned k = i + 1; k < s->threads_len; k++) {
                 close(listen_fds[k]);
             }
             return e;
@@ -51,8 +57,26 @@ static enum err start_threads(struct http_server *s, struct err_note *note)
     return ERR_OK;
 }
 
+static struct http_server *server_new(const struct http_options *options)
+{
+    struct http_server *s = mem_new(sizeof(*s));
+    s->options = *options;
+    s->router = router_new(options->routes, options->routes_len);
+    s->threads = mem_new_array(options->threads, sizeof(*s->threads));
+    s->threads_len = options->threads;
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_mutex_init(&s->lock, NULL);
+    pthread_cond_init(&s->ended, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    return s;
+}
+
 static void server_release(struct http_server *s)
 {
+    pthread_cond_destroy(&s->ended);
+    pthread_mutex_destroy(&s->lock);
     router_free(s->router);
     mem_free(s->threads);
     mem_free(s);
@@ -71,11 +95,7 @@ enum err http_start(const struct http_options *options, struct http_server **out
 {
     check(options->threads > 0 && options->threads <= THREADS_MAX);
     check(options->connections_max >= options->threads);
-    struct http_server *s = mem_new(sizeof(*s));
-    s->options = *options;
-    s->router = router_new(options->routes, options->routes_len);
-    s->threads = mem_new_array(options->threads, sizeof(*s->threads));
-    s->threads_len = options->threads;
+    struct http_server *s = server_new(options);
     enum err e = open_and_start(s, note);
     if (e != ERR_OK) {
         server_release(s);
@@ -102,25 +122,37 @@ static void wake_all(struct http_server *s)
     }
 }
 
-static void join_until(struct http_server *s, int64_t mono_ms)
+/* Under the lock. */
+static bool any_runs(const struct http_server *s)
 {
-    const struct timespec at = {.tv_sec = mono_ms / 1000, .tv_nsec = mono_ms % 1000 * 1000000};
     for (unsigned i = 0; i < s->threads_len; i++) {
-        struct http_thread *t = &s->threads[i];
-        if (t->started && pthread_clockjoin_np(t->handle, NULL, CLOCK_MONOTONIC, &at) == 0) {
-            t->started = false;
+        if (s->threads[i].started && !s->threads[i].ended) {
+            return true;
         }
     }
+    return false;
+}
+
+static void wait_until_ended(struct http_server *s, int64_t mono_ms)
+{
+    const struct timespec at = {.tv_sec = mono_ms / 1000, .tv_nsec = mono_ms % 1000 * 1000000};
+    int failed = 0;
+    pthread_mutex_lock(&s->lock);
+    while (failed == 0 && any_runs(s)) {
+        failed = pthread_cond_timedwait(&s->ended, &s->lock, &at);
+    }
+    pthread_mutex_unlock(&s->lock);
+    check(failed == 0 || failed == ETIMEDOUT);
 }
 
 void http_stop(struct http_server *s, int grace_ms)
 {
     atomic_store(&s->stopping, true);
     wake_all(s);
-    join_until(s, clock_mono_ms() + grace_ms);
+    wait_until_ended(s, clock_mono_ms() + grace_ms);
     atomic_store(&s->hurrying, true);
     wake_all(s);
-    join_until(s, clock_mono_ms() + CUT_MS);
+    wait_until_ended(s, clock_mono_ms() + CUT_MS);
 }
 
 void http_free(struct http_server *s)
@@ -129,13 +161,7 @@ void http_free(struct http_server *s)
         return;
     }
     check(atomic_load(&s->stopping));
-    for (unsigned i = 0; i < s->threads_len; i++) {
-        struct http_thread *t = &s->threads[i];
-        if (t->started) {
-            pthread_join(t->handle, NULL);
-        }
-        thread_close(t);
-    }
+    close_threads(s, s->threads_len);
     server_release(s);
 }
 

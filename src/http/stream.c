@@ -2,46 +2,17 @@
 #include "http/exchange.h"
 #include "http/thread.h"
 
+#include "base/log.h"
+
+#include <errno.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
 #define BLOCK_BYTES 4096 /* for HTTP/1.0 clients, who get no chunks */
 
-static int socket_of(const struct exchange *x)
-{
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    check(info != NULL);
-    return info->connect_fd;
-}
-
-static void link_stream(struct exchange *x)
-{
-    struct http_thread *t = x->thread;
-    x->stream.next = t->streams;
-    if (t->streams != NULL) {
-        t->streams->stream.previous = x;
-    }
-    t->streams = x;
-    t->streams_len++;
-}
-
-static void unlink_stream(struct exchange *x)
-{
-    struct http_thread *t = x->thread;
-    if (x->stream.previous != NULL) {
-        x->stream.previous->stream.next = x->stream.next;
-    } else {
-        t->streams = x->stream.next;
-    }
-    if (x->stream.next != NULL) {
-        x->stream.next->stream.previous = x->stream.previous;
-    }
-    t->streams_len--;
-}
-
 /*
- * libmicrohttpd calls for more. A stream that has nothing to say is suspended, which costs no system call; a wake during
- * `fill` is answered by another call.
+ * libmicrohttpd calls for more. A stream that has nothing to say is suspended, which costs no system call while its
+ * client reads; a wake during `fill` is answered by another call.
  */
 static ssize_t fill_cb(void *cls, uint64_t position, char *out, size_t size)
 {
@@ -68,26 +39,30 @@ static ssize_t fill_cb(void *cls, uint64_t position, char *out, size_t size)
     return 0;
 }
 
-/* libmicrohttpd does not look at a suspended connection: we watch for the client's end ourselves. */
+/*
+ * libmicrohttpd does not look at a suspended connection: we watch for the client's end ourselves. Without the memory in
+ * the kernel for that, the end is noticed when the stream next has something to say.
+ */
 static void watch(struct exchange *x)
 {
     struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET, .data.ptr = x};
-    int failed = epoll_ctl(x->thread->epoll_fd, EPOLL_CTL_ADD, socket_of(x), &event);
-    check(failed == 0); /* fails for want of kernel memory only */
+    if (epoll_ctl(x->thread->epoll_fd, EPOLL_CTL_ADD, exchange_socket(x), &event) != 0) {
+        log_line(LOG_WARN, "stream_not_watched", "errno=%d", errno);
+    }
 }
 
 void exchange_stream(struct exchange *x, const char *content_type, const struct stream_ops *ops, void *ctx)
 {
     check(ops != NULL && ops->fill != NULL && ops->closed != NULL);
     x->stream = (struct exchange_stream){.ops = ops, .ctx = ctx, .ending = x->thread->stopping_ms != 0};
-    struct MHD_Response *response =
-        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_BYTES, fill_cb, x, NULL);
+    struct MHD_Response *response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_BYTES, fill_cb, x, NULL);
     check(response != NULL);
     reply_add_fixed_headers(response, content_type, !x->has_cache_control);
     answer_send(x, MHD_HTTP_OK, response);
     MHD_destroy_response(response);
     x->state = EXCHANGE_STREAMING;
-    link_stream(x);
+    exchange_link(&x->thread->streams, x);
+    x->thread->streams_len++;
     watch(x);
 }
 
@@ -108,7 +83,7 @@ void exchange_stream_end(struct exchange *x, bool cut)
     x->stream.ending = true;
     if (cut && !x->stream.cut) {
         x->stream.cut = true;
-        shutdown(socket_of(x), SHUT_RDWR); /* wakes a connection that waits for room in the socket */
+        shutdown(exchange_socket(x), SHUT_RDWR); /* wakes a connection that waits for room in the socket */
     }
     exchange_stream_wake(x);
 }
@@ -121,14 +96,15 @@ void stream_hung_up(struct exchange *x)
 void stream_closed(struct exchange *x)
 {
     check(!x->stream.suspended);
-    epoll_ctl(x->thread->epoll_fd, EPOLL_CTL_DEL, socket_of(x), NULL);
-    unlink_stream(x);
+    epoll_ctl(x->thread->epoll_fd, EPOLL_CTL_DEL, exchange_socket(x), NULL);
+    exchange_unlink(&x->thread->streams, x);
+    x->thread->streams_len--;
     x->stream.ops->closed(x->stream.ctx);
 }
 
 void stream_end_all(struct http_thread *t)
 {
-    for (struct exchange *x = t->streams; x != NULL; x = x->stream.next) {
+    for (struct exchange *x = t->streams; x != NULL; x = x->next) {
         exchange_stream_end(x, false);
     }
 }

@@ -159,6 +159,9 @@ static size_t origin_len(const char *raw, size_t len)
 const char *target_parse(char *raw, size_t len, struct buf *query, struct target *out)
 {
     *out = (struct target){.segments_len = 0};
+    if (len == 0) {
+        return "The target is empty.";
+    }
     size_t skip = origin_len(raw, len);
     char *path = raw + skip;
     char *mark = memchr(path, '?', len - skip);

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "http/preempt.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -14,10 +15,10 @@
 /* What libmicrohttpd has to say is about one client, unless the machine is at its limits. */
 static void log_cb(void *cls, const char *format, va_list args)
 {
-    (void)cls;
     char text[512];
     char quoted[600];
     vsnprintf(text, sizeof(text), format, args);
+    preempt_message(cls, text);
     text[strcspn(text, "\n")] = '\0';
     bool is_limit = strstr(text, "limit at") != NULL || strncmp(text, "Error accepting", 15) == 0;
     log_line(is_limit ? LOG_WARN : LOG_DEBUG, "http_library", "text=%s", log_quote(text, quoted, sizeof(quoted)));
@@ -31,11 +32,8 @@ static size_t unescape_cb(void *cls, struct MHD_Connection *connection, char *te
     return strlen(text);
 }
 
-static void connection_cb(
-    void *cls,
-    struct MHD_Connection *connection,
-    void **context,
-    enum MHD_ConnectionNotificationCode code)
+static void
+connection_cb(void *cls, struct MHD_Connection *connection, void **context, enum MHD_ConnectionNotificationCode code)
 {
     (void)connection;
     (void)context;
@@ -50,9 +48,9 @@ static struct MHD_Daemon *start_daemon(struct http_thread *t)
     /* clang-format off */
     return MHD_start_daemon(
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, exchange_access_cb, t,
-        MHD_OPTION_EXTERNAL_LOGGER, log_cb, NULL, /* first, so that it hears of all others */
+        MHD_OPTION_EXTERNAL_LOGGER, log_cb, t, /* first, so that it hears of all others */
         MHD_OPTION_LISTEN_SOCKET, t->listen_fd,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_STRICT_FOR_CLIENT, 0, /* what strictness adds we refuse ourselves, with a problem */
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES,
         MHD_OPTION_CONNECTION_LIMIT, limit,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_IDLE_S,
@@ -85,7 +83,8 @@ static enum err open_daemon(struct http_thread *t, struct err_note *note)
     return ERR_OK;
 }
 
-enum err thread_open(struct http_thread *t, struct err_note *note)
+/* Everything but the daemon. */
+static enum err open_wakers(struct http_thread *t, struct err_note *note)
 {
     t->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (t->epoll_fd < 0) {
@@ -94,10 +93,19 @@ enum err thread_open(struct http_thread *t, struct err_note *note)
     enum err e = inbox_open(&t->inbox, note);
     if (e != ERR_OK) {
         close(t->epoll_fd);
+    }
+    return e;
+}
+
+enum err thread_open(struct http_thread *t, struct err_note *note)
+{
+    enum err e = open_wakers(t, note);
+    if (e != ERR_OK) {
+        close(t->listen_fd);
         return e;
     }
     e = open_daemon(t, note);
-    if (e != ERR_OK) {
+    if (e != ERR_OK) { /* whether the library has closed the listen socket is not known: rather leak it */
         inbox_close(&t->inbox);
         close(t->epoll_fd);
         return e;
@@ -215,6 +223,10 @@ static void *thread_main(void *arg)
     MHD_stop_daemon(t->daemon); /* ends what is left: idle connections, streams, and after the grace the rest */
     t->daemon = NULL;
     call_hook(t, t->server->options.thread_stop);
+    pthread_mutex_lock(&t->server->lock);
+    t->ended = true;
+    pthread_cond_signal(&t->server->ended);
+    pthread_mutex_unlock(&t->server->lock);
     return NULL;
 }
 

@@ -16,6 +16,7 @@
 
 #include <pthread.h>
 
+/* Room for a head of 16 KiB in 100 lines. libmicrohttpd clears it twice a request, so more costs time (and cache). */
 #define CONNECTION_MEMORY_BYTES (24 * 1024)
 #define CONNECTION_IDLE_S 60
 #define TURN_MS_MAX 250
@@ -26,6 +27,7 @@ struct http_thread {
     unsigned index;
     pthread_t handle;
     bool started; /* `handle` is to be joined */
+    bool ended;   /* under the lock of the server: joining it will not take long */
     struct MHD_Daemon *daemon;
     int listen_fd; /* -1: closed */
     int epoll_fd;  /* watches the daemon's epoll descriptor, the inbox and the sockets of streams */
@@ -35,8 +37,9 @@ struct http_thread {
     int64_t wall_ms; /* of this turn */
 
     struct reply_cache replies;
-    struct exchange *unused;  /* for reuse, linked by `next` */
-    struct exchange *streams; /* all streams, linked by stream.next */
+    struct exchange *unused;  /* for reuse */
+    struct exchange *named;   /* all whose headers are not complete */
+    struct exchange *streams; /* all streams */
     unsigned open;            /* exchanges from the first look at their headers to their end */
     unsigned kept;            /* of these, waiting for exchange_resume */
     unsigned streams_len;     /* of these, streams */
@@ -52,8 +55,11 @@ struct http_server {
     uint16_t port;
     atomic_bool stopping; /* take no new connections, finish what is open */
     atomic_bool hurrying; /* the grace is over */
+    pthread_mutex_t lock;
+    pthread_cond_t ended; /* a thread has ended; on the monotonic clock */
 };
 
+/* Owns t->listen_fd from now on, also on failure. */
 MUST_CHECK enum err thread_open(struct http_thread *t, struct err_note *note);
 MUST_CHECK enum err thread_start(struct http_thread *t, struct err_note *note);
 /* The thread has ended or was never started. */

@@ -101,7 +101,8 @@ static void connections_are_kept_alive(void **state)
     struct buf ids;
     buf_init(&ids, 65536);
     for (int i = 0; i < 100; i++) {
-        client_send_text(&c, i % 2 ? "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n" : "GET /nope HTTP/1.1\r\nHost: a\r\n\r\n");
+        client_send_text(
+            &c, i % 2 ? "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n" : "GET /nope HTTP/1.1\r\nHost: a\r\n\r\n");
         struct answer a;
         client_read(&c, false, &a);
         assert_int_equal(a.status, i % 2 ? 200 : 404);
@@ -125,7 +126,8 @@ static void pipelined_requests_are_answered_in_order(void **state)
     for (int i = 0; i < 20; i++) {
         buf_printf(&out, "GET /items/%d HTTP/1.1\r\nHost: a\r\n\r\n", i);
         buf_printf(
-            &out, "POST /keep HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n%02d", i);
+            &out, "POST /keep HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n%02d",
+            i);
     }
     client_send(&c, buf_str(&out));
     for (int i = 0; i < 20; i++) {
@@ -203,7 +205,8 @@ static void not_modified_has_no_body(void **state)
     (void)state;
     struct client c;
     client_open(&c, app.port);
-    client_send_text(&c, "GET /headers HTTP/1.1\r\nHost: a\r\nIf-None-Match: \"7\"\r\n\r\nGET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+    client_send_text(
+        &c, "GET /headers HTTP/1.1\r\nHost: a\r\nIf-None-Match: \"7\"\r\n\r\nGET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
     struct answer a;
     client_read(&c, true, &a);
     assert_int_equal(a.status, 304);

@@ -229,8 +229,9 @@ static void chunks_of_another_type_are_refused(void **state)
     struct client c;
     client_open(&c, app.port);
     client_send_text(
-        &c, "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n"
-            "GET /items/after HTTP/1.1\r\nHost: a\r\n\r\n");
+        &c,
+        "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n"
+        "GET /items/after HTTP/1.1\r\nHost: a\r\n\r\n");
     struct answer a;
     client_read(&c, false, &a);
     assert_int_equal(a.status, 415);
@@ -282,8 +283,9 @@ static void continue_is_sent_only_for_a_body_that_is_wanted(void **state)
     assert_string_equal(a.body.ptr, "{}");
     answer_release(&a);
     client_send_text(
-        &c, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\nExpect: 100-continue\r\n"
-            "Content-Length: 2\r\n\r\n");
+        &c,
+        "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\nExpect: 100-continue\r\n"
+        "Content-Length: 2\r\n\r\n");
     client_read(&c, false, &a);
     assert_int_equal(a.status, 415);
     answer_release(&a);

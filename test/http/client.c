@@ -12,6 +12,13 @@
 
 #define PATIENCE_S 10
 
+static int connect_to(int fd, uint16_t port)
+{
+    const struct sockaddr_in to = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    return connect(fd, (const struct sockaddr *)&to, sizeof(to));
+}
+
 static void open_socket(struct client *c, uint16_t port, int receive_bytes)
 {
     c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -21,9 +28,7 @@ static void open_socket(struct client *c, uint16_t port, int receive_bytes)
     }
     const struct timeval patience = {.tv_sec = PATIENCE_S};
     assert_int_equal(setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
-    const struct sockaddr_in to = {
-        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    assert_int_equal(connect(c->fd, (const struct sockaddr *)&to, sizeof(to)), 0);
+    assert_int_equal(connect_to(c->fd, port), 0);
     buf_init(&c->in, SIZE_MAX);
 }
 
@@ -35,6 +40,15 @@ void client_open(struct client *c, uint16_t port)
 void client_open_small(struct client *c, uint16_t port)
 {
     open_socket(c, port, 4096);
+}
+
+bool client_is_refused(uint16_t port)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    bool refused = connect_to(fd, port) != 0 && errno == ECONNREFUSED;
+    close(fd);
+    return refused; /* a reset means that it is being closed */
 }
 
 void client_close(struct client *c)

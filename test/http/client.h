@@ -21,6 +21,8 @@ struct answer {
 void client_open(struct client *c, uint16_t port);
 /* Also with a small receive buffer, for a client that does not read. */
 void client_open_small(struct client *c, uint16_t port);
+/* True when nobody listens on the port. */
+bool client_is_refused(uint16_t port);
 void client_close(struct client *c);
 void client_send(struct client *c, struct str bytes);
 void client_send_text(struct client *c, const char *text);

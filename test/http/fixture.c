@@ -365,6 +365,15 @@ void app_await_kept(struct app *a, unsigned count)
     pthread_mutex_unlock(&a->lock);
 }
 
+void app_await_idle(struct app *a)
+{
+    struct http_metrics m;
+    do {
+        app_poke(a);
+        http_metrics(a->server, &m);
+    } while (m.connections > 0);
+}
+
 void app_poke(struct app *a)
 {
     for (unsigned i = 0; i < http_threads(a->server); i++) {

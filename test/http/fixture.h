@@ -39,9 +39,9 @@ struct app {
     bool quit;
 
     struct stream_state stream;
-    atomic_uint smuggled;  /* calls of a handler that no test asks for */
-    atomic_uint resumed;   /* calls of `resumed` */
-    atomic_uint freed;     /* attached things that were freed */
+    atomic_uint smuggled; /* calls of a handler that no test asks for */
+    atomic_uint resumed;  /* calls of `resumed` */
+    atomic_uint freed;    /* attached things that were freed */
     atomic_uint turns;
     atomic_uint threads_started;
     atomic_uint threads_stopped;
@@ -60,6 +60,8 @@ void app_hold(struct app *a, unsigned count);
 void app_release(struct app *a);
 /* Waits until `count` exchanges are kept. */
 void app_await_kept(struct app *a, unsigned count);
+/* Waits until all connections are closed, and with them all exchanges ended. */
+void app_await_idle(struct app *a);
 /* Wakes the HTTP threads so that they look at the stream state. */
 void app_poke(struct app *a);
 /* Waits until `*value` is `wanted`, up to ten seconds; fails the test then. */

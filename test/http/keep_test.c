@@ -76,6 +76,7 @@ static void a_resumed_exchange_may_be_kept_again(void **state)
 static void resumed_is_called_when_the_client_is_gone(void **state)
 {
     (void)state;
+    app_await_idle(&app);
     atomic_store(&app.resumed, 0);
     atomic_store(&app.freed, 0);
     app_hold(&app, 0);
@@ -176,6 +177,7 @@ static void other_requests_go_on_while_some_are_kept(void **state)
 static void what_is_attached_is_freed_once(void **state)
 {
     (void)state;
+    app_await_idle(&app);
     atomic_store(&app.freed, 0);
     for (int i = 0; i < 20; i++) {
         struct answer a;

@@ -124,8 +124,8 @@ static void a_latency_falls_into_the_bucket_of_its_power_of_two(void **state)
         int64_t us;
         int bucket; /* HTTP_LATENCY_BUCKETS: in none */
     } rows[] = {
-        {0, 0}, {1, 0}, {2, 1}, {3, 2}, {4, 2}, {5, 3}, {8, 3}, {9, 4}, {1024, 10}, {1025, 11},
-        {8388608, 23}, {8388609, 24}, {1000000000, 24},
+        {0, 0}, {1, 0},     {2, 1},     {3, 2},        {4, 2},        {5, 3},           {8, 3},
+        {9, 4}, {1024, 10}, {1025, 11}, {8388608, 23}, {8388609, 24}, {1000000000, 24},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct route_counters c = {.count = 0};

@@ -221,7 +221,7 @@ static void a_stream_that_is_open_when_the_server_stops_is_ended(void **state)
 {
     (void)state;
     struct app other;
-    app_start(&other, 2);
+    app_start(&other, 1);
     atomic_store(&other.stream.lines, 1);
     struct client c;
     client_open(&c, other.port);

@@ -70,7 +70,7 @@ static void a_broken_path_is_a_fault(void **state)
 {
     (void)state;
     static const struct row rows[] = {
-        {"", "!The target is not a path"},
+        {"", "!The target is empty"},
         {"*", "!The target is not a path"},
         {"v1/items", "!The target is not a path"},
         {"http://shop.example", "!The target is not a path"},
@@ -171,10 +171,8 @@ static void a_deep_path_is_counted_not_stored(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_path_is_split_before_it_is_decoded),
-        cmocka_unit_test(a_broken_path_is_a_fault),
-        cmocka_unit_test(a_query_is_decoded_in_order),
-        cmocka_unit_test(the_longest_query_fits),
+        cmocka_unit_test(a_path_is_split_before_it_is_decoded), cmocka_unit_test(a_broken_path_is_a_fault),
+        cmocka_unit_test(a_query_is_decoded_in_order),          cmocka_unit_test(the_longest_query_fits),
         cmocka_unit_test(a_deep_path_is_counted_not_stored),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
