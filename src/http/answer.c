@@ -114,10 +114,12 @@ void exchange_answer(struct exchange *x, int status, const char *content_type, s
     x->reply = reply_take(&x->thread->replies, content_type, !x->has_cache_control, body.len);
     if (x->reply == NULL) {
         answer_once(x, status, content_type, body, copy);
-    } else {
-        memcpy(x->reply->bytes, body.ptr, body.len);
-        answer_send(x, status, x->reply->response);
+        return;
     }
+    if (body.len > 0) { /* a body without bytes may be a NULL, as that of a 304 is */
+        memcpy(x->reply->bytes, body.ptr, body.len);
+    }
+    answer_send(x, status, x->reply->response);
 }
 
 void answer_finish(struct exchange *x)

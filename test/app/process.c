@@ -46,7 +46,8 @@ void process_start(struct process *p, const char *const *arguments)
     p->output_len = 0;
 }
 
-/* One more piece of output; false at its end or when time is up. */
+/* One more piece of output; false at its end or when time is up. What is too much is read and dropped: a process that
+ * cannot write would never end. */
 static bool read_more(struct process *p, int64_t until_ms)
 {
     int64_t left_ms = until_ms - clock_mono_ms();
@@ -54,14 +55,14 @@ static bool read_more(struct process *p, int64_t until_ms)
     if (left_ms <= 0 || poll(&waiting, 1, (int)left_ms) <= 0) {
         return false;
     }
+    char dropped[4096];
     size_t room = PROCESS_OUTPUT_MAX - 1 - p->output_len;
-    ssize_t n = read(p->out, p->output + p->output_len, room);
-    if (n <= 0) {
-        return false;
+    ssize_t n = room > 0 ? read(p->out, p->output + p->output_len, room) : read(p->out, dropped, sizeof(dropped));
+    if (n > 0 && room > 0) {
+        p->output_len += (size_t)n;
+        p->output[p->output_len] = '\0';
     }
-    p->output_len += (size_t)n;
-    p->output[p->output_len] = '\0';
-    return true;
+    return n > 0;
 }
 
 bool process_wait_for(struct process *p, const char *text, int timeout_ms)

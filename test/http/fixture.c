@@ -66,7 +66,7 @@ static void headers(struct exchange *x, void *app)
     exchange_set_header(x, "ETag", STR("\"7\""));
     exchange_set_header(x, "cache-control", STR("public, max-age=1"));
     if (str_equal(exchange_header(x, "if-none-match"), STR("\"7\""))) {
-        exchange_answer(x, 304, NULL, STR(""), false);
+        exchange_answer(x, 304, NULL, STR_NONE, false);
         return;
     }
     exchange_answer(x, 200, json, exchange_header(x, "X-Given"), true);

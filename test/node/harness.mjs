@@ -21,6 +21,8 @@ const here = path.dirname(fileURLToPath(import.meta.url));
 export const BINARY = path.resolve(process.env.ONHAND_BIN ?? path.join(here, '../../build/onhand'));
 const READY_MS_MAX = 30000;
 const STOP_MS_MAX = 30000;
+/* What the program says when it was built with a sanitizer and that found something. */
+const SANITIZER_REPORT = /(?:WARNING|ERROR|FATAL|SUMMARY): \w+Sanitizer|: runtime error: /;
 
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 export const newKey = () => randomUUID();
@@ -44,8 +46,12 @@ const running = new Set();
 const directories = new Set();
 
 process.on('exit', () => {
-  for (const child of running) {
-    child.kill('SIGKILL');
+  for (const server of running) {
+    server.child.kill('SIGKILL');
+    if (SANITIZER_REPORT.test(server.output)) {
+      console.error(`a server that was left running reported:\n${server.output}`);
+      process.exitCode = 1;
+    }
   }
   for (const directory of directories) {
     fs.rmSync(directory, { recursive: true, force: true });
@@ -66,12 +72,15 @@ export async function startServer({ data = temporaryDirectory(), args = [] } = {
   const argv = ['serve', '--host', '127.0.0.1', '--port', '0', '--data', data, ...args];
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('ONHAND_')));
   const child = spawn(BINARY, argv, { stdio: ['ignore', 'pipe', 'pipe'], env });
-  running.add(child);
   const server = { child, data, pid: child.pid, url: null, output: '' };
+  running.add(server);
   server.exited = new Promise((resolve, reject) => {
     child.on('error', reject);
     child.on('close', (code, signal) => {
-      running.delete(child);
+      running.delete(server);
+      if (SANITIZER_REPORT.test(server.output)) {
+        reject(new Error(`the server reported:\n${server.output}`));
+      }
       resolve({ code, signal });
     });
   });
@@ -112,13 +121,17 @@ export async function stopServer(server) {
   assert.deepEqual({ code, signal }, { code: 0, signal: null }, `SIGTERM ends the server well; it said:\n${server.output}`);
 }
 
+/* The crash must be this one: a server that ended by itself before fails. */
 export async function killServer(server) {
   server.child.kill('SIGKILL');
-  await server.exited;
+  const { code, signal } = await server.exited;
+  assert.deepEqual({ code, signal }, { code: null, signal: 'SIGKILL' }, `the server was up; it said:\n${server.output}`);
 }
 
 export function onhand(...args) {
-  return spawnSync(BINARY, args, { encoding: 'utf8', timeout: 120000 });
+  const done = spawnSync(BINARY, args, { encoding: 'utf8', timeout: 120000 });
+  assert.doesNotMatch(done.stderr, SANITIZER_REPORT);
+  return done;
 }
 
 /* The independent audit of a stopped server's data finds no difference. */
