@@ -21,10 +21,10 @@ lint: ## check format, common mistakes and the layers
 	@tools/setup test
 	@tools/lint $(BUILD)
 
-asan: ## run the C tests with address and undefined-behaviour sanitizers
+asan: ## run all tests with address and undefined-behaviour sanitizers
 	@tools/setup test
 	@tools/build tests $(BUILD)-asan -Db_sanitize=address,undefined $(SANITIZE)
-	@BUILD=$(BUILD)-asan TEST_TIMEOUT_FACTOR=10 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 tools/test c
+	@BUILD=$(BUILD)-asan TEST_TIMEOUT_FACTOR=10 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 tools/test
 
 tsan: ## run the C tests with the thread sanitizer
 	@tools/setup test

@@ -1,6 +1,6 @@
 /*
- * POST /v1/batch: many writes in one request. Each is a request of its own to the inventory service, all submitted at
- * once and in order; the exchange is answered when the last one is over.
+ * POST /v1/batch: many writes in one request. Each is a request of its own to the inventory service, submitted in order
+ * and mostly all at once; the exchange is answered when the last one is over.
  */
 #include "api/encode.h"
 #include "api/write.h"
@@ -20,7 +20,9 @@ struct batch_run {
     struct str key;
     struct write *writes;
     size_t len;
-    atomic_uint pending; /* writes that are not over, and the handler while it submits */
+    size_t next;         /* the first write that was not submitted yet */
+    bool overloaded;     /* the queue refused one */
+    atomic_uint pending; /* writes that are not over, and the thread that submits them */
     struct buf answer;
 };
 
@@ -160,10 +162,8 @@ static void batch_answer_headers(struct batch_run *run)
     }
 }
 
-static void batch_resumed(struct exchange *x, void *app)
+static void answer_batch(struct batch_run *run)
 {
-    struct batch_run *run = exchange_attached(x);
-    (void)app;
     buf_put_literal(&run->answer, "{\"results\":[");
     for (size_t i = 0; i < run->len; i++) {
         if (i > 0) {
@@ -174,28 +174,57 @@ static void batch_resumed(struct exchange *x, void *app)
     buf_put_literal(&run->answer, "]}");
     check(!run->answer.overflowed);
     batch_answer_headers(run);
-    exchange_answer(x, 200, "application/json", buf_str(&run->answer), false);
+    exchange_answer(run->exchange, 200, "application/json", buf_str(&run->answer), false);
 }
 
+/* Submitting. */
+
 /* Once the queue refuses one, the rest is refused too: nothing may overtake. */
-static void submit_all(struct batch_run *run)
+static void submit_one(struct batch_run *run, struct request *r)
 {
-    bool open = true;
-    atomic_init(&run->pending, 1);
+    atomic_fetch_add(&run->pending, 1);
+    run->overloaded = run->overloaded || !inventory_submit(run->api->options.inventory, r);
+    if (run->overloaded) {
+        r->err = ERR_OVERLOADED;
+        atomic_fetch_sub(&run->pending, 1);
+    }
+}
+
+static void batch_resumed(struct exchange *x, void *app);
+
+/*
+ * Up to the end, or to what comes behind a return: its reservation may have to be fetched from the store first, and
+ * whatever is meant to sell the returned units again must not be decided before.
+ */
+static void submit_some(struct batch_run *run)
+{
+    bool some_return = false;
+    atomic_store(&run->pending, 1);
     exchange_keep(run->exchange, batch_resumed);
-    for (size_t i = 0; i < run->len; i++) {
-        struct request *r = &run->writes[i].request;
+    for (; run->next < run->len; run->next++) {
+        struct request *r = &run->writes[run->next].request;
         if (r->ops == NULL) {
             continue;
         }
-        atomic_fetch_add(&run->pending, 1);
-        open = open && inventory_submit(run->api->options.inventory, r);
-        if (!open) {
-            r->err = ERR_OVERLOADED;
-            atomic_fetch_sub(&run->pending, 1);
+        bool is_return = r->command.kind == COMMAND_RETURN;
+        if (some_return && !is_return) {
+            break;
         }
+        some_return = is_return;
+        submit_one(run, r);
     }
     batch_over(run);
+}
+
+static void batch_resumed(struct exchange *x, void *app)
+{
+    struct batch_run *run = exchange_attached(x);
+    (void)app;
+    if (run->next < run->len) {
+        submit_some(run);
+    } else {
+        answer_batch(run);
+    }
 }
 
 static bool decode_batch(struct batch_run *run, json_t **out_elements)
@@ -239,6 +268,6 @@ void api_create_batch(struct exchange *x, void *app)
     json_t *elements = NULL;
     if (take_batch_key(run) && decode_batch(run, &elements)) {
         prepare_all(run, elements);
-        submit_all(run);
+        submit_some(run);
     }
 }

@@ -17,8 +17,8 @@ struct write {
     struct exchange *exchange; /* the answer goes there; in a batch: NULL */
     struct batch_run *batch;   /* NULL: alone */
     struct decoded decoded;
-    uint64_t version; /* of the level that a set wrote */
-    char key[IDEMPOTENCY_KEY_BYTES_MAX];
+    uint64_t version;                        /* of the level that a set wrote */
+    char key[IDEMPOTENCY_KEY_BYTES_MAX + 1]; /* terminated when it was derived */
 };
 
 void write_init(struct write *w, struct api *api);

@@ -37,6 +37,7 @@ void ledger_free(struct ledger *l)
     mem_free(l->supply);
     mem_free(l->candidates);
     mem_free(l->chosen);
+    mem_free(l->taken);
     mem_free(l->planned);
     pool_release(&l->pool);
     mem_free(l);

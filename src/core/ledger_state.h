@@ -18,7 +18,7 @@ struct level {
     uint64_t version; /* 0 only between its making and its first movement */
     uint64_t seq;
     int64_t time_ms;
-    uint32_t touched_in; /* number of the last run of changes that touched it */
+    uint64_t touched_in; /* number of the last run of changes that touched it */
     uint32_t change;     /* its place in that run's `levels` */
 };
 
@@ -39,7 +39,7 @@ struct kept {
     struct reservation r;
     size_t block_size;
     size_t heap_at;      /* place in the expiry heap; only while held */
-    uint32_t touched_in; /* number of the last run that touched it; 0: none since it was brought back */
+    uint64_t touched_in; /* number of the last run that touched it; 0: none since it was brought back */
     uint32_t change;     /* its place in that run's `reservations` */
     struct kept *recalled_next;
 };
@@ -74,7 +74,7 @@ struct ledger {
     size_t heap_len, heap_cap;
     struct kept *recalled; /* closed ones brought back since the last commit */
     uint64_t seq;
-    uint32_t runs;
+    uint64_t runs;
     uint64_t levels_len, kept_len, committed_len;
 
     /* Scratch of the command at hand; memory is kept. */
@@ -90,6 +90,8 @@ struct ledger {
     size_t candidates_len, candidates_cap;
     uint32_t *chosen;
     size_t chosen_len, chosen_cap;
+    bool *taken; /* by candidate: one of those that the greedy rule chose */
+    size_t taken_cap;
     int64_t *planned; /* units per line of the reservation at hand */
     size_t planned_cap;
 };

@@ -11,7 +11,7 @@
  * The fewest locations is a set-cover problem. It is solved exactly while no more than SOURCING_SETS_MAX sets have to
  * be tried, which covers a hundred locations when one or two suffice; past that the classic greedy rule chooses (the
  * location that covers most of what is missing, ties by rank). Both are deterministic, and an order that the
- * locations together can meet is never refused.
+ * locations together can meet is refused only when it would be split into more than RESERVATION_PARTS_MAX parts.
  */
 #include "base/mem.h"
 #include "core/ledger_state.h"
@@ -204,16 +204,6 @@ static bool choose_exact(struct ledger *l)
     unreachable("all candidates together meet the order");
 }
 
-static bool is_chosen(const struct ledger *l, size_t candidate)
-{
-    for (size_t c = 0; c < l->chosen_len; c++) {
-        if (l->chosen[c] == candidate) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Units still missing that `candidate` could give; `planned` holds what is missing of each demand. */
 static int64_t candidate_covers(const struct ledger *l, size_t candidate)
 {
@@ -224,51 +214,69 @@ static int64_t candidate_covers(const struct ledger *l, size_t candidate)
     return covers;
 }
 
-static void chosen_sort(struct ledger *l)
+/* The candidate that covers most, the first by rank of those; all candidates together meet the order. */
+static size_t candidate_best(const struct ledger *l)
 {
-    for (size_t c = 1; c < l->chosen_len; c++) {
-        uint32_t value = l->chosen[c];
-        size_t at = c;
-        for (; at > 0 && l->chosen[at - 1] > value; at--) {
-            l->chosen[at] = l->chosen[at - 1];
+    size_t best = l->candidates_len;
+    int64_t most = 0;
+    for (size_t c = 0; c < l->candidates_len; c++) {
+        int64_t covers = l->taken[c] ? 0 : candidate_covers(l, c);
+        if (covers > most) {
+            best = c;
+            most = covers;
         }
-        l->chosen[at] = value;
+    }
+    check(best < l->candidates_len);
+    return best;
+}
+
+static bool some_missing(const struct ledger *l)
+{
+    for (size_t i = 0; i < l->demands_len; i++) {
+        if (l->planned[i] > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void candidate_take(struct ledger *l, size_t candidate)
+{
+    l->taken[candidate] = true;
+    for (size_t i = 0; i < l->demands_len; i++) {
+        l->planned[i] -= min_i64(l->planned[i], supply_row(l, candidate)[i]);
     }
 }
 
-static void choose_greedy(struct ledger *l)
+/* False when that would be more locations than a reservation has parts. */
+static bool choose_greedy(struct ledger *l)
 {
     mem_grow((void **)&l->planned, &l->planned_cap, l->demands_len, sizeof(*l->planned));
+    mem_grow((void **)&l->taken, &l->taken_cap, l->candidates_len, sizeof(*l->taken));
+    memset(l->taken, 0, l->candidates_len * sizeof(*l->taken));
     for (size_t i = 0; i < l->demands_len; i++) {
         l->planned[i] = l->demands[i].location == 0 ? l->demands[i].quantity : 0;
     }
-    l->chosen_len = 0;
-    while (!chosen_suffice(l)) {
-        size_t best = l->candidates_len;
-        int64_t most = 0;
-        for (size_t c = 0; c < l->candidates_len; c++) {
-            int64_t covers = candidate_covers(l, c);
-            if (covers > most && !is_chosen(l, c)) {
-                best = c;
-                most = covers;
-            }
+    for (size_t taken = 0; some_missing(l); taken++) {
+        if (taken == RESERVATION_PARTS_MAX) {
+            return false;
         }
-        check(best < l->candidates_len);
-        l->chosen[l->chosen_len++] = (uint32_t)best;
-        for (size_t i = 0; i < l->demands_len; i++) {
-            l->planned[i] -= min_i64(l->planned[i], supply_row(l, best)[i]);
+        candidate_take(l, candidate_best(l));
+    }
+    l->chosen_len = 0;
+    for (size_t c = 0; c < l->candidates_len; c++) {
+        if (l->taken[c]) {
+            l->chosen[l->chosen_len++] = (uint32_t)c;
         }
     }
-    chosen_sort(l);
+    return true;
 }
 
-static void choose(struct ledger *l, bool some_named)
+static bool choose(struct ledger *l, bool some_named)
 {
     candidates_gather(l, some_named);
     mem_grow((void **)&l->chosen, &l->chosen_cap, l->candidates_len, sizeof(*l->chosen));
-    if (!choose_exact(l)) {
-        choose_greedy(l);
-    }
+    return choose_exact(l) || choose_greedy(l);
 }
 
 static void demand_allocate(struct decision *d, size_t i)
@@ -332,14 +340,14 @@ enum outcome decide_reserve(struct decision *d)
     if (!demands_are_met(d, some_named)) {
         return refuse_short(d, OUTCOME_INSUFFICIENT_STOCK);
     }
-    if (some_are(l, false)) {
-        choose(l, some_named);
+    if (some_are(l, false) && !choose(l, some_named)) {
+        return OUTCOME_TOO_FRAGMENTED;
     }
     for (size_t i = 0; i < l->demands_len; i++) {
         demand_allocate(d, i);
-    }
-    if (l->steps_len > RESERVATION_PARTS_MAX) {
-        return OUTCOME_TOO_FRAGMENTED;
+        if (l->steps_len > RESERVATION_PARTS_MAX) {
+            return OUTCOME_TOO_FRAGMENTED;
+        }
     }
     reservation_make(d);
     return OUTCOME_OK;

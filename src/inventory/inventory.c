@@ -181,7 +181,6 @@ static void *query_main(void *arg)
  */
 
 struct inbox {
-    struct request *requests;
     struct lookup *answered;
     bool committed;
     enum err commit_err;

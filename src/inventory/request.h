@@ -37,10 +37,8 @@ struct request {
     /* Owned by the service. */
     struct request *next;
     uint64_t key_hash;
-    uint64_t key_row;         /* row given to this request in the open batch */
     uint64_t key_checked_row; /* rows up to this one were compared and are other keys with this hash */
-    bool recalled;            /* the store was asked for the reservation */
-    struct reservation *recall;
+    bool reservation_unknown; /* the store was asked, and has no such reservation */
 };
 
 /* A read of the store, run on the query thread. */

@@ -111,6 +111,8 @@ enum err sequencer_load(struct sequencer *s, struct store *store, const struct s
     s->epoch = head->epoch;
     s->now_ms = head->time_ms > s->now_ms ? head->time_ms : s->now_ms;
     TRY(store_load(store, s->ledger, &(struct store_key_sink){.ctx = s, .key = key_loaded}, note));
+    /* Also when all were purged: waiting requests know the rows that were there before. */
+    s->key_row = s->key_row > s->key_row_committed ? s->key_row : s->key_row_committed;
     s->key_row_committed = s->key_row;
     s->open = &s->packs[0];
     pack_begin(s, s->open);
@@ -149,14 +151,14 @@ bool sequencer_has_room(const struct sequencer *s)
 static void key_keep(struct sequencer *s, struct request *r)
 {
     struct pack *p = s->open;
-    r->key_row = ++s->key_row;
-    map_add(&s->keys, r->key_hash, r->key_row);
+    s->key_row++;
+    map_add(&s->keys, r->key_hash, s->key_row);
     s->keys_oldest_ms = s->metrics.keys == 0 ? s->now_ms : s->keys_oldest_ms;
     s->metrics.keys++;
     mem_grow((void **)&p->keys, &p->keys_cap, p->keys_len + 1, sizeof(*p->keys));
     struct key_row *row = &p->keys[p->keys_len++];
     *row = (struct key_row){
-        .row = r->key_row,
+        .row = s->key_row,
         .time_ms = s->now_ms,
         .operation = command_kind_name(r->command.kind),
         .key = r->key,
@@ -299,7 +301,7 @@ static struct lookup *recall_outstanding(const struct sequencer *s, struct uuid 
  */
 static bool reservation_is_away(struct sequencer *s, struct request *r)
 {
-    if (!command_kind_has_reservation(r->command.kind) || r->recalled ||
+    if (!command_kind_has_reservation(r->command.kind) || r->reservation_unknown ||
         ledger_reservation(s->ledger, r->command.id) != NULL) {
         return false;
     }
@@ -329,7 +331,7 @@ static void reservation_looked_up(struct sequencer *s, struct lookup *l)
     for (struct request *r = l->waiting; r != NULL; r = next) {
         next = r->next;
         s->waiting--;
-        r->recalled = true;
+        r->reservation_unknown = l->err == ERR_NOT_FOUND;
         if (l->err != ERR_OK && l->err != ERR_NOT_FOUND) {
             finish(r, ERR_INTERNAL);
         } else {

@@ -15,7 +15,7 @@
 
 /* One idempotency record: a key, what it was used for, and the answer that was given, byte for byte. */
 struct key_row {
-    uint64_t row; /* 1.., rises by 1 with each record ever written */
+    uint64_t row; /* 1.., rises by 1 with each record; may begin anew at a start that finds none */
     int64_t time_ms;
     struct str operation; /* the scope of the key: command kind name */
     struct str key;
@@ -44,7 +44,10 @@ struct store_head {
     int64_t time_ms; /* of the last batch; 0: none */
 };
 
-/* Receives every key row there is, oldest first (answers are not given). Purging keeps them bounded. */
+/*
+ * Receives every key row there is, oldest first (answers are not given): also those that are due to be purged, for the
+ * numbers of new rows go on behind them. Purging keeps them bounded.
+ */
 struct store_key_sink {
     void *ctx;
     void (*key)(void *ctx, const struct key_row *row);

@@ -1,4 +1,5 @@
 /* What the ledger decides, as tables. See script.h for how to read a row. */
+#include "core/ledger_state.h"
 #include "script.h"
 #include "test.h"
 
@@ -230,6 +231,28 @@ static void closed_reservations_leave_memory_when_they_are_durable(void **state)
         "fulfill r2", "state r2       => fulfilled 1-1-0", "commit-batch   =>", "state r2       => away");
 }
 
+/* A busy service begins some thousands of runs a second: 32 bits would come round within days. */
+static void a_run_is_never_taken_for_one_long_ago(void **state)
+{
+    (void)state;
+    struct ledger *l = ledger_new();
+    struct changes c;
+    changes_init(&c);
+    ledger_restore_item(l, 1, STR("a"), 1);
+    ledger_restore_location(l, 1, STR("main"), 1);
+    ledger_restore_level(l, &(struct level_row){.item = 1, .location = 1, .version = 1, .seq = 1});
+    ledger_restore_seq(l, 1);
+    l->runs = UINT32_MAX;
+    ledger_begin(l, &c);
+    struct command_line line = {.sku = STR("a"), .location = STR("main"), .quantity = 1};
+    struct command receive = {.kind = COMMAND_RECEIVE, .lines = &line, .lines_len = 1};
+    struct result result;
+    assert_int_equal(ledger_apply(l, &receive, 1, &c, &result), OUTCOME_OK);
+    assert_int_equal(c.levels_len, 1);
+    changes_release(&c);
+    ledger_free(l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -252,6 +275,7 @@ int main(void)
         cmocka_unit_test(released_units_can_be_sold_again),
         cmocka_unit_test(a_correction_below_what_is_promised_stops_new_promises_and_shipping),
         cmocka_unit_test(closed_reservations_leave_memory_when_they_are_durable),
+        cmocka_unit_test(a_run_is_never_taken_for_one_long_ago),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

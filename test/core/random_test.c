@@ -435,10 +435,9 @@ static void a_decision_allocates_nothing_once_warm(void **state)
     world_free(w);
 }
 
-/* Past SOURCING_SETS_MAX sets the greedy rule takes over; the order must still be met, and the same way each time. */
-static void an_order_over_many_places_is_met(void **state)
+/* One item; the places have 1, 2, ... `units_max`, 1, 2, ... units of it. */
+static struct world *world_of_places(unsigned places, unsigned units_max)
 {
-    (void)state;
     struct world *w = mem_new(sizeof(*w));
     w->ledger = ledger_new();
     w->fold = fold_new();
@@ -447,15 +446,23 @@ static void an_order_over_many_places_is_met(void **state)
     ledger_begin(w->ledger, &w->changes);
     struct command item = {.kind = COMMAND_DEFINE_ITEM, .sku = STR("a"), .name = STR("n")};
     assert_int_equal(apply(w, &item), OUTCOME_OK);
-    for (unsigned i = 0; i < 200; i++) {
+    for (unsigned i = 0; i < places; i++) {
         char name[16];
-        (void)snprintf(name, sizeof(name), "p%03u", i);
+        (void)snprintf(name, sizeof(name), "p%04u", i);
         struct command place = {.kind = COMMAND_DEFINE_LOCATION, .location = str_from(name), .name = STR("n")};
         assert_int_equal(apply(w, &place), OUTCOME_OK);
-        w->lines[0] = (struct command_line){.sku = STR("a"), .location = str_from(name), .quantity = 1 + i % 7};
+        w->lines[0] = (struct command_line){.sku = STR("a"), .location = str_from(name), .quantity = 1 + i % units_max};
         struct command receive = {.kind = COMMAND_RECEIVE, .lines = w->lines, .lines_len = 1};
         assert_int_equal(apply(w, &receive), OUTCOME_OK);
     }
+    return w;
+}
+
+/* Past SOURCING_SETS_MAX sets the greedy rule takes over; the order must still be met, and the same way each time. */
+static void an_order_over_many_places_is_met(void **state)
+{
+    (void)state;
+    struct world *w = world_of_places(200, 7);
     int64_t all = available_in_all(w, STR("a"));
     w->lines[0] = (struct command_line){.sku = STR("a"), .quantity = all / 2};
     struct command reserve = {.kind = COMMAND_RESERVE, .ttl_s = 60, .lines = w->lines, .lines_len = 1};
@@ -470,6 +477,21 @@ static void an_order_over_many_places_is_met(void **state)
     world_free(w);
 }
 
+static void an_order_over_more_places_than_a_reservation_has_parts_is_refused(void **state)
+{
+    (void)state;
+    struct world *w = world_of_places(RESERVATION_PARTS_MAX + 1, 1);
+    w->lines[0] = (struct command_line){.sku = STR("a"), .quantity = RESERVATION_PARTS_MAX + 1};
+    struct command reserve = {.kind = COMMAND_RESERVE, .ttl_s = 60, .lines = w->lines, .lines_len = 1};
+    assert_int_equal(apply(w, &reserve), OUTCOME_TOO_FRAGMENTED);
+    assert_int_equal(available_in_all(w, STR("a")), RESERVATION_PARTS_MAX + 1);
+    w->lines[0].quantity--;
+    assert_int_equal(apply(w, &reserve), OUTCOME_OK);
+    assert_int_equal(w->result.reservation->lines_len, RESERVATION_PARTS_MAX);
+    assert_int_equal(available_in_all(w, STR("a")), 1);
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -478,6 +500,7 @@ int main(void)
         cmocka_unit_test(a_ledger_rebuilt_from_rows_decides_the_same),
         cmocka_unit_test(a_decision_allocates_nothing_once_warm),
         cmocka_unit_test(an_order_over_many_places_is_met),
+        cmocka_unit_test(an_order_over_more_places_than_a_reservation_has_parts_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -142,6 +142,14 @@ static void settle(struct bench *b)
     assert_true(sequencer_is_idle(b->s));
 }
 
+/* Decided and durable, while lookups are left unanswered. */
+static void give_and_commit(struct bench *b, struct ask *a)
+{
+    give(b, a);
+    sequencer_flush(b->s);
+    assert_int_equal(commit_as(b, ERR_OK), SEQUENCER_GO_ON);
+}
+
 static struct ask *run(struct bench *b, struct ask *a)
 {
     give(b, a);
@@ -298,6 +306,31 @@ static void keys_are_forgotten_after_a_day(void **state)
     bench_free(b);
 }
 
+/* A stop may come before old keys are purged: their rows are there at the next start. */
+static void keys_that_were_not_purged_before_a_restart_are_purged_after_it(void **state)
+{
+    (void)state;
+    struct bench *b = bench_new(1000);
+    stock_up(b, 10);
+    run(b, ask_keyed(ask_reserve("a", 1, 60), "k", "one"));
+    b->now_ms += DAY_MS + 1;
+    sequencer_tick(b->s, b->now_ms); /* the hold is over; the purge begins with a look at the oldest keys */
+    sequencer_flush(b->s);
+    assert_int_equal(commit_as(b, ERR_OK), SEQUENCER_GO_ON);
+    read_lookups(b);
+    bench_close(b);
+    bench_open(b, 1000);
+    run(b, ask_keyed(ask_reserve("a", 1, 60), "k2", "one"));
+    sequencer_tick(b->s, b->now_ms);
+    settle(b);
+    assert_true(run(b, ask_keyed(ask_reserve("a", 1, 60), "k2", "one"))->r.replayed);
+    assert_false(run(b, ask_keyed(ask_reserve("a", 1, 60), "k", "one"))->r.replayed);
+    struct inventory_metrics metrics;
+    sequencer_metrics(b->s, &metrics);
+    assert_int_equal(metrics.keys, 2);
+    bench_free(b);
+}
+
 static void only_the_newest_keys_are_kept(void **state)
 {
     (void)state;
@@ -350,6 +383,34 @@ static void a_reservation_that_was_only_looked_at_leaves_memory_again(void **sta
     run(b, ask_on(COMMAND_RELEASE, id));
     assert_string_equal(ask_answer(run(b, ask_on(COMMAND_COMMIT, id))), "wrong_state released 3");
     assert_int_equal(ledger_counts(sequencer_ledger(b->s)).in_memory, 0);
+    bench_free(b);
+}
+
+/* It came back, left memory again while the request looked at a key with the same hash, and comes back once more. */
+static void a_reservation_is_fetched_again_when_it_left_memory_meanwhile(void **state)
+{
+    (void)state;
+    struct bench *b = bench_new(1000);
+    stock_up(b, 10);
+    struct uuid open = run(b, ask_reserve("a", 1, 60))->id;
+    struct uuid closed = run(b, ask_reserve("a", 4, 60))->id;
+    run(b, ask_on(COMMAND_COMMIT, closed));
+    run(b, ask_on(COMMAND_FULFILL, closed));
+    struct ask *back = give(b, ask_keyed(ask_on(COMMAND_RETURN, closed), "k", "one"));
+    struct lookup *fetch = b->lookups;
+    b->lookups = NULL;
+    give_and_commit(b, ask_keyed(ask_on(COMMAND_RETURN, open), "k", "two"));
+    lookup_run(fetch, b->reader);
+    sequencer_looked_up(b->s, fetch);
+    struct lookup *key = b->lookups;
+    b->lookups = NULL;
+    give_and_commit(b, ask_receive("a", "main", 1));
+    assert_null(ledger_reservation(sequencer_ledger(b->s), closed));
+    lookup_run(key, b->reader);
+    key->key.key = STR("other");
+    sequencer_looked_up(b->s, key);
+    settle(b);
+    assert_string_equal(ask_answer(back), "ok returned 7");
     bench_free(b);
 }
 
@@ -421,6 +482,30 @@ static void a_full_store_undoes_what_was_decided_and_goes_on_later(void **state)
     bench_free(b);
 }
 
+/* Requests may still compare keys by the rows that were there before. */
+static void rows_of_keys_go_on_after_a_reload_also_when_all_were_purged(void **state)
+{
+    (void)state;
+    struct bench *b = bench_new(1000);
+    stock_up(b, 10);
+    run(b, ask_keyed(ask_reserve("a", 1, 60), "k", "one"));
+    b->now_ms += DAY_MS + 1;
+    sequencer_tick(b->s, b->now_ms);
+    settle(b);
+    give(b, ask_receive("a", "main", 1));
+    sequencer_flush(b->s);
+    assert_int_equal(commit_as(b, ERR_STORE_FULL), SEQUENCER_RELOAD);
+    struct err_note note;
+    assert_int_equal(sequencer_load(b->s, b->store, &(struct store_head){.epoch = 1}, &note), ERR_OK);
+    b->now_ms += 1000;
+    sequencer_tick(b->s, b->now_ms);
+    give(b, ask_keyed(ask_reserve("a", 1, 60), "k2", "one"));
+    sequencer_flush(b->s);
+    assert_int_equal(b->batch->keys[0].row, 2);
+    assert_int_equal(commit_as(b, ERR_OK), SEQUENCER_GO_ON);
+    bench_free(b);
+}
+
 static void an_unknown_outcome_stops_the_service(void **state)
 {
     (void)state;
@@ -484,13 +569,16 @@ int main(void)
         cmocka_unit_test(keys_are_remembered_across_a_restart),
         cmocka_unit_test(another_key_under_the_same_hash_is_another_key),
         cmocka_unit_test(keys_are_forgotten_after_a_day),
+        cmocka_unit_test(keys_that_were_not_purged_before_a_restart_are_purged_after_it),
         cmocka_unit_test(only_the_newest_keys_are_kept),
         cmocka_unit_test(a_closed_reservation_comes_back_for_a_return),
         cmocka_unit_test(a_reservation_that_was_only_looked_at_leaves_memory_again),
+        cmocka_unit_test(a_reservation_is_fetched_again_when_it_left_memory_meanwhile),
         cmocka_unit_test(an_unknown_reservation_is_believed_only_after_a_look_in_the_store),
         cmocka_unit_test(holds_expire_by_themselves_and_not_early),
         cmocka_unit_test(holds_expire_right_after_a_restart),
         cmocka_unit_test(a_full_store_undoes_what_was_decided_and_goes_on_later),
+        cmocka_unit_test(rows_of_keys_go_on_after_a_reload_also_when_all_were_purged),
         cmocka_unit_test(an_unknown_outcome_stops_the_service),
         cmocka_unit_test(a_deposed_owner_cannot_write),
         cmocka_unit_test(a_full_pack_takes_no_more),

@@ -51,6 +51,18 @@ test('a reservation goes its way by batches', async () => {
   assert.equal(json.results[5].body.code, 'wrong_state');
 });
 
+test('what comes behind a return sells what was returned', async () => {
+  await client.stock({ 'B-2': { leeds: 2 } });
+  const reserve = { op: 'reserve', lines: [{ sku: 'B-2', quantity: 1 }] };
+  const { json: made } = await batch([reserve, reserve], { status: 200 });
+  const [a, b] = made.results.map(({ body }) => body.id);
+  for (const op of ['commit', 'fulfill']) {
+    await batch([{ op, id: a }, { op, id: b }], { status: 200 });
+  }
+  const { json } = await batch([{ op: 'return', id: a }, { op: 'return', id: b }, reserve, { op: 'nonsense' }, reserve, reserve], { status: 200 });
+  assert.deepEqual(json.results.map(({ status }) => status), [200, 200, 201, 422, 201, 409]);
+});
+
 test('a thousand operations are one request', async () => {
   const lines = [{ sku: 'B-1', location: 'leeds', quantity: 1 }];
   const before = (await client.level('B-1', 'leeds')).on_hand;
@@ -88,6 +100,18 @@ test('a repeated batch has no second effect', async () => {
   const again = await batch(body, { key, status: 200 });
   assert.deepEqual(again.json, first.json);
   assert.deepEqual(await client.state(['B-1']), before);
+});
+
+test('a key of 251 characters is long enough for the keys of a thousand operations', async () => {
+  const receive = { op: 'receive', lines: [{ sku: 'B-1', location: 'leeds', quantity: 1 }] };
+  const operations = Array.from({ length: 1000 }, () => receive);
+  const key = newKey().padEnd(251, 'k');
+  const first = await batch(operations, { key, status: 200 });
+  assert.ok(first.json.results.every(({ status }) => status === 201));
+  const again = await batch(operations, { key, status: 200 });
+  assert.deepEqual(again.json, first.json);
+  assert.equal(again.headers['idempotent-replayed'], 'true');
+  assertProblem(await batch([receive], { key: 'k'.repeat(252) }), 400, 'idempotency_key_invalid');
 });
 
 test('an operation may bring its own key, which works outside of the batch too', async () => {

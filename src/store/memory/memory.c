@@ -284,9 +284,7 @@ static void load_keys(const struct store_memory *s, const struct store_key_sink 
         struct key_row row = s->keys[i];
         row.location = STR_NONE;
         row.answer = STR_NONE;
-        if (row.time_ms >= s->head.time_ms - IDEMPOTENCY_KEPT_MS) {
-            keys->key(keys->ctx, &row);
-        }
+        keys->key(keys->ctx, &row);
     }
 }
 

@@ -60,7 +60,7 @@ static enum err load_key(struct loading *loading, sqlite3_stmt *s)
     return ERR_OK;
 }
 
-/* ?1 is the partition, ?2 the time for which a key is kept. */
+/* ?1 is the partition. */
 static const struct {
     const char *sql;
     load_fn load;
@@ -74,9 +74,7 @@ static const struct {
      "WHERE r.partition = ?1 AND r.state IN (1, 2) ORDER BY r.seq",
      load_reservation},
     {"SELECT seq FROM partition WHERE partition = ?1", load_seq},
-    {"SELECT " KEY_COLUMNS " FROM idempotency WHERE partition = ?1 "
-     "AND time_ms >= (SELECT time_ms FROM partition WHERE partition = ?1) - ?2 ORDER BY row",
-     load_key},
+    {"SELECT " KEY_COLUMNS " FROM idempotency WHERE partition = ?1 ORDER BY row", load_key},
 };
 
 static enum err load_rows(struct loading *loading, sqlite3_stmt *s, load_fn load, struct err_note *note)
@@ -98,9 +96,6 @@ static enum err load_step(struct loading *loading, size_t i, struct err_note *no
     sqlite3_stmt *s = NULL;
     TRY(database_prepare(loading->store->db, &steps[i].sql, 1, &s, note));
     bind_i64(s, 1, loading->store->partition);
-    if (sqlite3_bind_parameter_count(s) > 1) {
-        bind_i64(s, 2, IDEMPOTENCY_KEPT_MS);
-    }
     enum err e = load_rows(loading, s, steps[i].load, note);
     database_finalize(&s, 1);
     return e;
