@@ -66,17 +66,6 @@ static bool each_tag(struct str header, void (*fn)(void *ctx, bool weak, struct 
     return any;
 }
 
-static struct str trim(struct str s)
-{
-    while (s.len > 0 && is_space(s.ptr[0])) {
-        s = (struct str){s.ptr + 1, s.len - 1};
-    }
-    while (s.len > 0 && is_space(s.ptr[s.len - 1])) {
-        s.len--;
-    }
-    return s;
-}
-
 struct versions {
     uint64_t first;
     unsigned count;
@@ -99,7 +88,7 @@ static void each_tag_version(void *ctx, bool weak, struct str tag)
 
 enum etag_match etag_if_match(struct str header, uint64_t *out_version)
 {
-    if (str_equal(trim(header), STR("*"))) {
+    if (str_equal(str_trim(header), STR("*"))) {
         return ETAG_ANY;
     }
     struct versions versions = {0};
@@ -127,7 +116,7 @@ static void each_tag_search(void *ctx, bool weak, struct str tag)
 
 bool etag_is_listed(struct str header, struct str tag)
 {
-    if (str_equal(trim(header), STR("*"))) {
+    if (str_equal(str_trim(header), STR("*"))) {
         return true;
     }
     struct search search = {.tag = tag};

@@ -136,17 +136,6 @@ void write_post(
 
 /* The key. */
 
-static struct str trim(struct str s)
-{
-    while (s.len > 0 && (s.ptr[0] == ' ' || s.ptr[0] == '\t')) {
-        s = (struct str){s.ptr + 1, s.len - 1};
-    }
-    while (s.len > 0 && (s.ptr[s.len - 1] == ' ' || s.ptr[s.len - 1] == '\t')) {
-        s.len--;
-    }
-    return s;
-}
-
 /* RFC 9651 section 4.2.5, without parameters. `quoted` begins with a quote. */
 static bool unquote(struct str quoted, char room[IDEMPOTENCY_KEY_BYTES_MAX], struct str *out)
 {
@@ -176,7 +165,7 @@ enum err write_parse_key(struct str header, char room[IDEMPOTENCY_KEY_BYTES_MAX]
     if (str_is_absent(header)) {
         return ERR_KEY_MISSING;
     }
-    *out = trim(header);
+    *out = str_trim(header);
     if (out->len > 0 && out->ptr[0] == '"' && !unquote(*out, room, out)) {
         return ERR_KEY_INVALID;
     }

@@ -35,6 +35,9 @@ static inline bool str_equal(struct str a, struct str b)
     return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
+/* Without blanks (space, tab) at the ends. */
+struct str str_trim(struct str s);
+
 /* Byte order; a prefix comes first. */
 int str_compare(struct str a, struct str b);
 

@@ -100,11 +100,24 @@ enum outcome decide_expire(struct decision *d)
     return OUTCOME_OK;
 }
 
+/* Fulfilled, but with less than was promised: only a cancel does that. */
+static bool rest_was_cancelled(const struct kept *k)
+{
+    bool less = false;
+    for (uint32_t i = 0; i < k->r.lines_len; i++) {
+        less = less || k->r.lines[i].fulfilled < k->r.lines[i].quantity;
+    }
+    return less && k->r.state == RESERVATION_FULFILLED;
+}
+
 /* Cancels what was not fulfilled. When a part was, the reservation is fulfilled with less than was promised. */
 enum outcome decide_cancel(struct decision *d)
 {
     struct kept *k;
     enum outcome may = enter(d, RESERVATION_COMMITTED, RESERVATION_CANCELLED, &k);
+    if (may == OUTCOME_WRONG_STATE && rest_was_cancelled(k)) {
+        return OUTCOME_UNCHANGED;
+    }
     if (may != OUTCOME_OK) {
         return may;
     }

@@ -100,7 +100,7 @@ static enum err open_one(struct address *a, int *out_fd, struct err_note *note)
 
 enum err listen_open(const char *host, uint16_t *port, unsigned count, int *out_fds, struct err_note *note)
 {
-    struct address a;
+    struct address a = {0};
     TRY(resolve(host, *port, &a, note));
     if (*port != 0) {
         TRY(check_port_is_free(&a, note));

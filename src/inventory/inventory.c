@@ -1,5 +1,6 @@
 /*
- * Threads around the sequencer: the sequencer thread decides, the store thread commits, the query thread reads.
+ * Threads around the sequencer: the sequencer thread decides, the store thread commits, two desks read. The
+ * sequencer's lookups have a desk of their own, so that a long read of the API holds up no write.
  * One mutex guards the hand-overs; no work is done under it.
  */
 #include "inventory/inventory.h"
@@ -21,17 +22,28 @@
 #define QUEUE_INIT(q) ((q)->head = NULL, (q)->end = &(q)->head)
 #define QUEUE_PUT(q, node) ((node)->next = NULL, *(q)->end = (node), (q)->end = &(node)->next)
 
+/* A thread that reads the store for others, one query after the other. */
+struct desk {
+    struct inventory *inv;
+    const char *name;
+    struct store_reader *reader;
+    pthread_t thread;
+    pthread_cond_t wakes;
+    QUEUE(struct query) queries;
+    uint64_t queries_len;
+};
+
 struct inventory {
     struct inventory_options options;
     struct sequencer *sequencer;
-    struct store_reader *reader;
     struct ledger_clock clock;
-    pthread_t sequencer_thread, store_thread, query_thread;
+    pthread_t sequencer_thread, store_thread;
+    struct desk lookup_desk, query_desk;
 
     pthread_mutex_t lock;
-    pthread_cond_t sequencer_wakes, store_wakes, query_wakes;
+    pthread_cond_t sequencer_wakes, store_wakes;
     bool stopping;    /* no new work is accepted */
-    bool threads_end; /* store and query threads end when they have nothing left */
+    bool threads_end; /* the other threads end when they have nothing left */
 
     QUEUE(struct request) requests;
     uint64_t requests_len; /* waiting in `requests` and in the sequencer thread's backlog */
@@ -41,9 +53,6 @@ struct inventory {
     enum err commit_err;
     struct err_note commit_note;
     int64_t committed_ns;
-    QUEUE(struct query) lookups; /* before queries: the sequencer waits for them */
-    QUEUE(struct query) queries;
-    uint64_t queries_len;
 
     struct inventory_metrics metrics; /* the sequencer's, copied each turn */
     struct inventory_histogram commit_us;
@@ -72,13 +81,33 @@ static void lookup_query_run(struct query *q, struct store_reader *reader)
     lookup_run(CONTAINER_OF(q, struct lookup, query), reader);
 }
 
+static void lookup_query_done(struct query *q)
+{
+    struct lookup *l = CONTAINER_OF(q, struct lookup, query);
+    struct inventory *inv = l->asker;
+    pthread_mutex_lock(&inv->lock);
+    QUEUE_PUT(&inv->answered, l);
+    pthread_cond_signal(&inv->sequencer_wakes);
+    pthread_mutex_unlock(&inv->lock);
+}
+
+/* Under the lock. */
+static void desk_put(struct desk *d, struct query *q)
+{
+    QUEUE_PUT(&d->queries, q);
+    d->queries_len++;
+    pthread_cond_signal(&d->wakes);
+}
+
+/* Never refused: the sequencer takes no more requests than may wait on lookups. */
 static void io_lookup(void *ctx, struct lookup *l)
 {
     struct inventory *inv = ctx;
+    l->asker = inv;
     l->query.run = lookup_query_run;
+    l->query.done = lookup_query_done;
     pthread_mutex_lock(&inv->lock);
-    QUEUE_PUT(&inv->lookups, &l->query);
-    pthread_cond_signal(&inv->query_wakes);
+    desk_put(&inv->lookup_desk, &l->query);
     pthread_mutex_unlock(&inv->lock);
 }
 
@@ -128,50 +157,34 @@ static void *store_main(void *arg)
 }
 
 /*
- * The query thread.
+ * The desks.
  */
 
-static struct query *query_take(struct inventory *inv, bool *out_lookup)
+static struct query *desk_take(struct desk *d)
 {
+    struct inventory *inv = d->inv;
     pthread_mutex_lock(&inv->lock);
-    while (inv->lookups.head == NULL && inv->queries.head == NULL && !inv->threads_end) {
-        pthread_cond_wait(&inv->query_wakes, &inv->lock);
+    while (d->queries.head == NULL && !inv->threads_end) {
+        pthread_cond_wait(&d->wakes, &inv->lock);
     }
-    *out_lookup = inv->lookups.head != NULL;
-    struct query *q = *out_lookup ? inv->lookups.head : inv->queries.head;
-    if (q != NULL && *out_lookup) {
-        inv->lookups.head = q->next;
-        inv->lookups.end = q->next == NULL ? &inv->lookups.head : inv->lookups.end;
-    } else if (q != NULL) {
-        inv->queries.head = q->next;
-        inv->queries.end = q->next == NULL ? &inv->queries.head : inv->queries.end;
-        inv->queries_len--;
+    struct query *q = d->queries.head;
+    if (q != NULL) {
+        d->queries.head = q->next;
+        d->queries.end = q->next == NULL ? &d->queries.head : d->queries.end;
+        d->queries_len--;
     }
     pthread_mutex_unlock(&inv->lock);
     return q;
 }
 
-static void lookup_answered(struct inventory *inv, struct lookup *l)
+static void *desk_main(void *arg)
 {
-    pthread_mutex_lock(&inv->lock);
-    QUEUE_PUT(&inv->answered, l);
-    pthread_cond_signal(&inv->sequencer_wakes);
-    pthread_mutex_unlock(&inv->lock);
-}
-
-static void *query_main(void *arg)
-{
-    struct inventory *inv = arg;
-    pthread_setname_np(pthread_self(), "query");
-    bool is_lookup;
+    struct desk *d = arg;
+    pthread_setname_np(pthread_self(), d->name);
     struct query *q;
-    while ((q = query_take(inv, &is_lookup)) != NULL) {
-        q->run(q, inv->reader);
-        if (is_lookup) {
-            lookup_answered(inv, CONTAINER_OF(q, struct lookup, query));
-        } else {
-            q->done(q);
-        }
+    while ((q = desk_take(d)) != NULL) {
+        q->run(q, d->reader);
+        q->done(q);
     }
     return NULL;
 }
@@ -361,6 +374,20 @@ static void cond_init(pthread_cond_t *cond)
     pthread_condattr_destroy(&attr);
 }
 
+static void desk_init(struct desk *d, struct inventory *inv, const char *name)
+{
+    d->inv = inv;
+    d->name = name;
+    cond_init(&d->wakes);
+    QUEUE_INIT(&d->queries);
+}
+
+static void desk_release(struct desk *d)
+{
+    store_reader_free(d->reader);
+    pthread_cond_destroy(&d->wakes);
+}
+
 static struct inventory *inventory_new(const struct inventory_options *options)
 {
     struct inventory *inv = mem_new(sizeof(*inv));
@@ -368,11 +395,10 @@ static struct inventory *inventory_new(const struct inventory_options *options)
     pthread_mutex_init(&inv->lock, NULL);
     cond_init(&inv->sequencer_wakes);
     cond_init(&inv->store_wakes);
-    cond_init(&inv->query_wakes);
+    desk_init(&inv->lookup_desk, inv, "lookup");
+    desk_init(&inv->query_desk, inv, "query");
     QUEUE_INIT(&inv->requests);
     QUEUE_INIT(&inv->answered);
-    QUEUE_INIT(&inv->lookups);
-    QUEUE_INIT(&inv->queries);
     QUEUE_INIT(&inv->backlog);
     inv->sequencer = sequencer_new(&(struct sequencer_options){
         .partition = options->partition,
@@ -387,7 +413,8 @@ static enum err open_store(struct inventory *inv, struct err_note *note)
 {
     struct store_head head;
     TRY(store_claim(inv->options.store, &head, note));
-    TRY(store_reader_open(inv->options.store, &inv->reader, note));
+    TRY(store_reader_open(inv->options.store, &inv->lookup_desk.reader, note));
+    TRY(store_reader_open(inv->options.store, &inv->query_desk.reader, note));
     ledger_clock_init(&inv->clock, head.time_ms);
     return sequencer_load(inv->sequencer, inv->options.store, &head, note);
 }
@@ -457,16 +484,17 @@ void inventory_snapshot(struct inventory *inv, void (*fn)(void *ctx, const struc
     mem_free(s.message.items);
 }
 
-static enum err thread_start(pthread_t *thread, void *(*fn)(void *arg), struct inventory *inv, struct err_note *note)
+static enum err thread_start(pthread_t *thread, void *(*fn)(void *arg), void *arg, struct err_note *note)
 {
-    int error = pthread_create(thread, NULL, fn, inv);
+    int error = pthread_create(thread, NULL, fn, arg);
     return error == 0 ? ERR_OK : err_note_set(note, ERR_IO, "cannot start a thread: %s", strerror(error));
 }
 
 enum err inventory_start(struct inventory *inv, struct err_note *note)
 {
     TRY(thread_start(&inv->store_thread, store_main, inv, note));
-    TRY(thread_start(&inv->query_thread, query_main, inv, note));
+    TRY(thread_start(&inv->lookup_desk.thread, desk_main, &inv->lookup_desk, note));
+    TRY(thread_start(&inv->query_desk.thread, desk_main, &inv->query_desk, note));
     return thread_start(&inv->sequencer_thread, sequencer_main, inv, note);
 }
 
@@ -491,11 +519,9 @@ bool inventory_submit(struct inventory *inv, struct request *r)
 bool inventory_query(struct inventory *inv, struct query *q)
 {
     pthread_mutex_lock(&inv->lock);
-    bool accepted = !inv->stopping && inv->queries_len < QUERY_QUEUE_MAX;
+    bool accepted = !inv->stopping && inv->query_desk.queries_len < QUERY_QUEUE_MAX;
     if (accepted) {
-        inv->queries_len++;
-        QUEUE_PUT(&inv->queries, q);
-        pthread_cond_signal(&inv->query_wakes);
+        desk_put(&inv->query_desk, q);
     } else {
         inv->overloads++;
     }
@@ -513,10 +539,12 @@ void inventory_stop(struct inventory *inv)
     pthread_mutex_lock(&inv->lock);
     inv->threads_end = true;
     pthread_cond_signal(&inv->store_wakes);
-    pthread_cond_signal(&inv->query_wakes);
+    pthread_cond_signal(&inv->lookup_desk.wakes);
+    pthread_cond_signal(&inv->query_desk.wakes);
     pthread_mutex_unlock(&inv->lock);
     pthread_join(inv->store_thread, NULL);
-    pthread_join(inv->query_thread, NULL);
+    pthread_join(inv->lookup_desk.thread, NULL);
+    pthread_join(inv->query_desk.thread, NULL);
 }
 
 void inventory_free(struct inventory *inv)
@@ -525,10 +553,10 @@ void inventory_free(struct inventory *inv)
         return;
     }
     sequencer_free(inv->sequencer);
-    store_reader_free(inv->reader);
+    desk_release(&inv->lookup_desk);
+    desk_release(&inv->query_desk);
     pthread_cond_destroy(&inv->sequencer_wakes);
     pthread_cond_destroy(&inv->store_wakes);
-    pthread_cond_destroy(&inv->query_wakes);
     pthread_mutex_destroy(&inv->lock);
     mem_free(inv);
 }

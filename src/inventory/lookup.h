@@ -25,6 +25,7 @@ struct lookup {
     struct request *waiting; /* requests that go on when the answer is there, in order */
     struct request **waiting_end;
     struct lookup *next; /* for whoever queues it */
+    void *asker;         /* for the shell */
     struct query query;  /* for the shell */
 
     /* The answer. */

@@ -414,12 +414,18 @@ void sequencer_looked_up(struct sequencer *s, struct lookup *l)
  * Time.
  */
 
+/* Half a pack at most, so that requests find room also while many holds end at once. */
+static bool has_room_for_expiry(const struct sequencer *s)
+{
+    return s->open->changes.movements_len < BATCH_MOVEMENTS_MAX / 2;
+}
+
 static void expire_due(struct sequencer *s)
 {
     struct pack *p = s->open;
     int64_t expires_ms;
     struct command expire = {.kind = COMMAND_EXPIRE};
-    while (p->changes.movements_len < BATCH_MOVEMENTS_MAX && ledger_next_expiry(s->ledger, &expires_ms, &expire.id) &&
+    while (has_room_for_expiry(s) && ledger_next_expiry(s->ledger, &expires_ms, &expire.id) &&
            expires_ms <= s->now_ms) {
         struct result result;
         enum outcome outcome = ledger_apply(s->ledger, &expire, s->now_ms, &p->changes, &result);
@@ -443,7 +449,8 @@ int64_t sequencer_next_wake_ms(const struct sequencer *s)
     int64_t expires_ms;
     struct uuid id;
     int64_t wake = s->now_ms + 60 * 1000;
-    if (ledger_next_expiry(s->ledger, &expires_ms, &id) && expires_ms < wake) {
+    /* Without room only a commit helps. */
+    if (has_room_for_expiry(s) && ledger_next_expiry(s->ledger, &expires_ms, &id) && expires_ms < wake) {
         wake = expires_ms;
     }
     return wake < s->paused_until_ms ? s->paused_until_ms : wake;

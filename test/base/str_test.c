@@ -354,9 +354,21 @@ static void a_cut_never_splits_a_character(void **state)
     assert_true(str_utf8_cut(STR("\x80\x80\x80\x80\x80\x80\x80\x80"), 7) <= 7);
 }
 
+static void blanks_at_the_ends_are_trimmed(void **state)
+{
+    (void)state;
+    assert_true(str_equal(str_trim(STR(" \t a b\t ")), STR("a b")));
+    assert_true(str_equal(str_trim(STR("a")), STR("a")));
+    assert_int_equal(str_trim(STR(" \t ")).len, 0);
+    assert_int_equal(str_trim(STR("")).len, 0);
+    assert_true(str_is_absent(str_trim(STR_NONE)));
+    assert_true(str_equal(str_trim(STR("\na")), STR("\na")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(blanks_at_the_ends_are_trimmed),
         cmocka_unit_test(absent_and_empty_are_told_apart),
         cmocka_unit_test(equality_is_by_bytes),
         cmocka_unit_test(order_is_by_bytes_and_a_prefix_comes_first),

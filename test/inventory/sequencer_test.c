@@ -17,6 +17,7 @@ struct bench {
     struct lookup *lookups;    /* handed over for reading, newest first */
     uint64_t lookups_made;
     struct ask *asks[ASKS_MAX];
+    struct ask *holds[BATCH_MOVEMENTS_MAX];
     size_t asks_len;
     size_t published;
     struct level_row last_level;
@@ -447,6 +448,35 @@ static void holds_expire_by_themselves_and_not_early(void **state)
     bench_free(b);
 }
 
+static void many_holds_that_end_at_once_leave_room_for_requests(void **state)
+{
+    (void)state;
+    struct bench *b = bench_new(1000);
+    stock_up(b, BATCH_MOVEMENTS_MAX);
+    for (size_t i = 0; i < BATCH_MOVEMENTS_MAX; i++) {
+        struct ask *a = ask_reserve("a", 1, 10);
+        sequencer_request(b->s, &a->r);
+        if (i % 1000 == 999 || i + 1 == BATCH_MOVEMENTS_MAX) {
+            settle(b);
+        }
+        b->holds[i] = a;
+    }
+    b->now_ms += 10000;
+    sequencer_tick(b->s, b->now_ms);
+    assert_true(sequencer_has_room(b->s));
+    assert_true(sequencer_next_wake_ms(b->s) > b->now_ms);
+    struct ask *between = give(b, ask_receive("a", "main", 1));
+    sequencer_flush(b->s);
+    sequencer_tick(b->s, b->now_ms);
+    settle(b);
+    assert_int_equal(between->r.err, ERR_OK);
+    assert_int_equal(ledger_counts(sequencer_ledger(b->s)).held, 0);
+    for (size_t i = 0; i < BATCH_MOVEMENTS_MAX; i++) {
+        ask_free(b->holds[i]);
+    }
+    bench_free(b);
+}
+
 static void holds_expire_right_after_a_restart(void **state)
 {
     (void)state;
@@ -576,6 +606,7 @@ int main(void)
         cmocka_unit_test(a_reservation_is_fetched_again_when_it_left_memory_meanwhile),
         cmocka_unit_test(an_unknown_reservation_is_believed_only_after_a_look_in_the_store),
         cmocka_unit_test(holds_expire_by_themselves_and_not_early),
+        cmocka_unit_test(many_holds_that_end_at_once_leave_room_for_requests),
         cmocka_unit_test(holds_expire_right_after_a_restart),
         cmocka_unit_test(a_full_store_undoes_what_was_decided_and_goes_on_later),
         cmocka_unit_test(rows_of_keys_go_on_after_a_reload_also_when_all_were_purged),
