@@ -9,11 +9,16 @@ static const char head[] =
     "<style>body{font:1.1rem/1.6 system-ui,sans-serif;max-width:42rem;margin:3rem auto;padding:0 1rem}"
     "code{background:#8882;padding:.1em .3em}dt{margin-top:1rem}</style>\n";
 
-/* The texts come from errors.def, where nothing needs escaping but these. */
+/* The texts come from errors.def, where nothing needs escaping but these. Code stands between backticks there. */
 static void put_html(struct buf *out, const char *text)
 {
+    bool in_code = false;
     for (; *text != 0; text++) {
         switch (*text) {
+        case '`':
+            in_code = !in_code;
+            buf_put_str(out, in_code ? STR("<code>") : STR("</code>"));
+            break;
         case '&':
             buf_put_literal(out, "&amp;");
             break;
