@@ -5,7 +5,9 @@
 
 #define POOL_BLOCK_MIN 32
 #define POOL_BLOCK_MAX ((size_t)1 << 27)
+#ifndef POOL_SLAB_SIZE /* a build that makes a pool every few microseconds wants small ones */
 #define POOL_SLAB_SIZE ((size_t)256 * 1024)
+#endif
 
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/asan_interface.h>

@@ -39,6 +39,7 @@ void uuid7_init(struct uuid7 *g, uint64_t seed);
 struct uuid uuid7_next(struct uuid7 *g, int64_t now_ms);
 
 bool uuid_equal(struct uuid a, struct uuid b);
+/* As str_hash: never stored, never decides an order. */
 uint64_t uuid_hash(struct uuid id);
 /* Lower-case canonical text, not terminated. */
 void uuid_to_text(struct uuid id, char out[UUID_TEXT_LEN]);

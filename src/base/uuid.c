@@ -48,15 +48,10 @@ bool uuid_equal(struct uuid a, struct uuid b)
     return memcmp(a.bytes, b.bytes, sizeof(a.bytes)) == 0;
 }
 
+/* Under the seed of the process, like all hashes: clients choose the ids that they ask for. */
 uint64_t uuid_hash(struct uuid id)
 {
-    uint64_t high;
-    uint64_t low;
-    memcpy(&high, id.bytes, sizeof(high));
-    memcpy(&low, id.bytes + sizeof(high), sizeof(low));
-    uint64_t h = (high ^ (low >> 29)) * 0xbf58476d1ce4e5b9ULL ^ low;
-    h = (h ^ (h >> 30)) * 0x94d049bb133111ebULL;
-    return h ^ (h >> 31);
+    return str_hash((struct str){(const char *)id.bytes, sizeof(id.bytes)});
 }
 
 static bool uuid_dash_at(size_t at)

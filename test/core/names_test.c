@@ -71,12 +71,25 @@ static void available_is_what_is_on_hand_and_not_spoken_for(void **state)
     assert_true(quantity_is_adjustable(QUANTITY_INCOMING));
 }
 
+static void a_command_names_a_reservation_when_it_changes_an_existing_one(void **state)
+{
+    (void)state;
+    static const bool HAS[COMMAND_KIND_END] = {
+        [COMMAND_EXTEND] = true,  [COMMAND_COMMIT] = true, [COMMAND_RELEASE] = true, [COMMAND_CANCEL] = true,
+        [COMMAND_FULFILL] = true, [COMMAND_RETURN] = true, [COMMAND_EXPIRE] = true,
+    };
+    for (unsigned kind = 1; kind < COMMAND_KIND_END; kind++) {
+        assert_int_equal(command_kind_has_reservation(kind), HAS[kind]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_name_reads_back),
         cmocka_unit_test(unknown_names_are_not_read),
         cmocka_unit_test(the_states_have_these_arrows_and_no_others),
+        cmocka_unit_test(a_command_names_a_reservation_when_it_changes_an_existing_one),
         cmocka_unit_test(available_is_what_is_on_hand_and_not_spoken_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -492,6 +492,64 @@ static void an_order_over_more_places_than_a_reservation_has_parts_is_refused(vo
     world_free(w);
 }
 
+/* The same with a line that names its place: that one is set aside, and the rest is still met to the last unit. */
+static void an_order_over_many_places_spares_what_a_named_line_takes(void **state)
+{
+    (void)state;
+    struct world *w = world_of_places(200, 7);
+    int64_t all = available_in_all(w, STR("a"));
+    w->lines[0] = (struct command_line){.sku = STR("a"), .location = STR("p0006"), .quantity = 7};
+    w->lines[1] = (struct command_line){.sku = STR("a"), .quantity = all - 7};
+    struct command reserve = {.kind = COMMAND_RESERVE, .ttl_s = 60, .lines = w->lines, .lines_len = 2};
+    assert_int_equal(apply(w, &reserve), OUTCOME_OK);
+    assert_int_equal(w->result.reservation->lines_len, 200);
+    assert_true(str_equal(w->result.reservation->lines[0].location_id, STR("p0006")));
+    assert_int_equal(w->result.reservation->lines[0].quantity, 7);
+    assert_int_equal(available_in_all(w, STR("a")), 0);
+    world_free(w);
+}
+
+/* A hundred items with one unit in each of the places. */
+static struct world *world_of_items(unsigned places, char (*skus)[8])
+{
+    struct world *w = world_of_places(places, 1);
+    for (unsigned i = 0; i < LINES_MAX; i++) {
+        (void)snprintf(skus[i], sizeof(skus[i]), "i%u", i);
+        struct command item = {.kind = COMMAND_DEFINE_ITEM, .sku = str_from(skus[i]), .name = STR("n")};
+        assert_int_equal(apply(w, &item), OUTCOME_OK);
+    }
+    for (unsigned place = 0; place < places; place++) {
+        char name[16];
+        (void)snprintf(name, sizeof(name), "p%04u", place);
+        for (unsigned i = 0; i < LINES_MAX; i++) {
+            w->lines[i] = (struct command_line){.sku = str_from(skus[i]), .location = str_from(name), .quantity = 1};
+        }
+        struct command receive = {.kind = COMMAND_RECEIVE, .lines = w->lines, .lines_len = LINES_MAX};
+        assert_int_equal(apply(w, &receive), OUTCOME_OK);
+    }
+    return w;
+}
+
+static void many_lines_over_a_few_places_are_refused_past_the_parts_of_a_reservation(void **state)
+{
+    (void)state;
+    enum { PLACES_ENOUGH = RESERVATION_PARTS_MAX / LINES_MAX };
+    char skus[LINES_MAX][8];
+    struct world *w = world_of_items(PLACES_ENOUGH + 1, skus);
+    for (unsigned i = 0; i < LINES_MAX; i++) {
+        w->lines[i] = (struct command_line){.sku = str_from(skus[i]), .quantity = PLACES_ENOUGH};
+    }
+    struct command reserve = {.kind = COMMAND_RESERVE, .ttl_s = 60, .lines = w->lines, .lines_len = LINES_MAX};
+    w->lines[LINES_MAX - 1].quantity++;
+    assert_int_equal(apply(w, &reserve), OUTCOME_TOO_FRAGMENTED);
+    assert_null(ledger_reservation(w->ledger, reserve.id));
+    assert_int_equal(available_in_all(w, str_from(skus[0])), PLACES_ENOUGH + 1);
+    w->lines[LINES_MAX - 1].quantity--;
+    assert_int_equal(apply(w, &reserve), OUTCOME_OK);
+    assert_int_equal(w->result.reservation->lines_len, RESERVATION_PARTS_MAX);
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -500,6 +558,8 @@ int main(void)
         cmocka_unit_test(a_ledger_rebuilt_from_rows_decides_the_same),
         cmocka_unit_test(a_decision_allocates_nothing_once_warm),
         cmocka_unit_test(an_order_over_many_places_is_met),
+        cmocka_unit_test(an_order_over_many_places_spares_what_a_named_line_takes),
+        cmocka_unit_test(many_lines_over_a_few_places_are_refused_past_the_parts_of_a_reservation),
         cmocka_unit_test(an_order_over_more_places_than_a_reservation_has_parts_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -294,6 +294,8 @@ static void row_do(struct script *s)
     if (word_is(s, "at")) {
         s->now_ms = number(word(s));
         expire_due(s);
+    } else if (word_is(s, "later")) {
+        s->now_ms = number(word(s));
     } else if (word_is(s, "commit-batch")) {
         commit_batch(s);
     } else if (word_is(s, "state")) {

@@ -9,8 +9,8 @@
  *
  * Rows: item SKU · location ID [PRIORITY] · receive SKU LOC N · adjust LOC-lines · set SKU LOC vN|new|any Q=N… ·
  * transfer FROM TO lines · reserve NAME [ttl=S] lines · extend NAME S · commit|release|cancel NAME ·
- * fulfill|return|return-damaged NAME [lines] · at MS (sets the time, expires what is due) · level SKU LOC · state NAME ·
- * commit-batch (the changes so far are durable). Lines: "SKU N [@LOC]" with commas between; adjust: "SKU N @LOC BUCKET".
+ * fulfill|return|return-damaged NAME [lines] · at MS (sets the time, expires what is due) · later MS (sets the time
+ * alone) · level SKU LOC · state NAME · commit-batch (the changes so far are durable). Lines: "SKU N [@LOC]" with commas between; adjust: "SKU N @LOC BUCKET".
  */
 #ifndef TEST_CORE_SCRIPT_H
 #define TEST_CORE_SCRIPT_H
