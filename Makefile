@@ -4,7 +4,7 @@ BUILD := build
 # Under sanitizers gcc warns of what cannot happen.
 SANITIZE := -Db_lundef=false -Doptimization=1 -Dwerror=false
 
-.PHONY: all demo test lint asan tsan bench clean help
+.PHONY: all demo test lint asan tsan coverage fuzz bench clean help
 
 all: ## build the program: build/onhand
 	@tools/setup build
@@ -31,11 +31,19 @@ tsan: ## run the C tests with the thread sanitizer
 	@tools/build tests $(BUILD)-tsan -Db_sanitize=thread $(SANITIZE)
 	@BUILD=$(BUILD)-tsan TEST_TIMEOUT_FACTOR=20 TSAN_OPTIONS=halt_on_error=1 tools/test c
 
+coverage: ## show what the C tests reach, by folder; ARGS=all adds the tests of the program
+	@tools/setup coverage
+	@BUILD=$(BUILD)-coverage tools/coverage $(ARGS)
+
+fuzz: ## fuzz every parser, SECONDS=60 each, with address and undefined-behaviour sanitizers
+	@tools/setup fuzz
+	@FUZZ_SECONDS=$(or $(SECONDS),60) BUILD=$(BUILD)-fuzz tools/fuzz run
+
 bench: ## benchmarks: there are none yet
 	@echo "There are no benchmarks yet. \`make demo\` prints the throughput and latency of its own run."
 
 clean: ## remove what was built
-	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-coverage $(BUILD)-fuzz
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile

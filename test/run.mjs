@@ -39,7 +39,8 @@ async function runFiles() {
     const isSuite = data?.details?.type === 'suite';
     if (type === 'test:pass' && !isSuite && data.name !== data.file) {
       const ms = Math.round(data.details.duration_ms);
-      report(true, `${path.basename(data.file ?? '', '.test.mjs')}: ${data.name}`, ms > 2000 ? ` (${(ms / 1000).toFixed(1)} s)` : '');
+      const skipped = data.skip === undefined ? '' : ` (skipped: ${data.skip})`;
+      report(true, `${path.basename(data.file ?? '', '.test.mjs')}: ${data.name}`, ms > 2000 ? ` (${(ms / 1000).toFixed(1)} s)` : skipped);
     } else if (type === 'test:fail' && !isSuite) {
       report(false, `${path.basename(data.file ?? '', '.test.mjs')}: ${data.name}`, errorText(data.details));
     } else if (type === 'test:stderr' || type === 'test:stdout') {

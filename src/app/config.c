@@ -129,20 +129,33 @@ static bool file_pass_fail(struct file_pass *pass, const char *what, const char 
     return false;
 }
 
+/* As fgets, but true only for a whole line without NUL, which would hide what stands behind it. */
+static bool read_whole_line(struct file_pass *pass, char *line, size_t size)
+{
+    size_t len = 0;
+    int c = 0;
+    while (c != '\n' && (c = getc(pass->file)) != EOF) {
+        if (c == 0) {
+            return file_pass_fail(pass, "the line contains a NUL byte", "");
+        }
+        line[len++] = (char)c;
+        if (len + 1 == size && c != '\n') {
+            return file_pass_fail(pass, "the line is too long", "");
+        }
+    }
+    line[len] = '\0';
+    return len > 0;
+}
+
 /* Cuts no line in two: one that does not fit the parser's buffer is refused. */
 static char *read_line_cb(char *line, int size, void *stream)
 {
     struct file_pass *pass = stream;
-    if (pass->err != ERR_OK || fgets(line, size, pass->file) == NULL) {
+    if (pass->err != ERR_OK) {
         return NULL;
     }
     pass->line++;
-    size_t len = strlen(line);
-    if (len + 1 == (size_t)size && line[len - 1] != '\n') {
-        file_pass_fail(pass, "the line is too long", "");
-        return NULL;
-    }
-    return line;
+    return read_whole_line(pass, line, (size_t)size) ? line : NULL;
 }
 
 static int set_key_cb(void *ctx, const char *section, const char *key, const char *value)
@@ -169,17 +182,11 @@ static int set_key_cb(void *ctx, const char *section, const char *key, const cha
     return pass->err == ERR_OK;
 }
 
-static enum err read_file(struct config *c, const char *path, struct err_note *note)
+static enum err read_stream(struct config *c, FILE *file, const char *path, struct err_note *note)
 {
-    struct file_pass pass = {.config = c, .path = path, .note = note};
-    pass.file = fopen(path, "re");
-    if (pass.file == NULL) {
-        return err_note_set(note, ERR_CONFIG, "%s: %s", path, strerror(errno));
-    }
+    struct file_pass pass = {.config = c, .path = path, .file = file, .note = note};
     int bad_line = ini_parse_stream(read_line_cb, &pass, set_key_cb, &pass);
-    bool unread = ferror(pass.file) != 0;
-    fclose(pass.file);
-    if (pass.err == ERR_OK && unread) {
+    if (pass.err == ERR_OK && ferror(file)) {
         return err_note_set(note, ERR_CONFIG, "%s: cannot be read", path);
     }
     if (bad_line > 0 && (pass.err == ERR_OK || bad_line < pass.line)) {
@@ -188,6 +195,17 @@ static enum err read_file(struct config *c, const char *path, struct err_note *n
         file_pass_fail(&pass, "neither a [section] nor key = value", "");
     }
     return pass.err;
+}
+
+static enum err read_file(struct config *c, const char *path, struct err_note *note)
+{
+    FILE *file = fopen(path, "re");
+    if (file == NULL) {
+        return err_note_set(note, ERR_CONFIG, "%s: %s", path, strerror(errno));
+    }
+    enum err e = read_stream(c, file, path, note);
+    fclose(file);
+    return e;
 }
 
 static enum err read_environment(struct config *c, char *(*getenv_fn)(const char *), struct err_note *note)
@@ -235,6 +253,16 @@ enum err config_read(int argc, char **argv, char *(*getenv_fn)(const char *), st
 {
     set_defaults(out);
     enum err e = read_sources(argc, argv, getenv_fn, out, note);
+    if (e != ERR_OK) {
+        config_release(out);
+    }
+    return e;
+}
+
+enum err config_read_stream(FILE *file, const char *path, struct config *out, struct err_note *note)
+{
+    set_defaults(out);
+    enum err e = read_stream(out, file, path, note);
     if (e != ERR_OK) {
         config_release(out);
     }

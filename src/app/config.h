@@ -11,6 +11,7 @@
 #include "base/log.h"
 
 #include <stdint.h>
+#include <stdio.h>
 
 #define CONFIG_TEXT char *
 #define CONFIG_NUMBER uint64_t
@@ -51,6 +52,8 @@ const struct option_row *config_options(size_t *out_len);
  */
 MUST_CHECK enum err
 config_read(int argc, char **argv, char *(*getenv_fn)(const char *), struct config *out, struct err_note *note);
+/* Of a file alone, over the defaults. `path` names it in the note; it is borrowed, as `file` is. */
+MUST_CHECK enum err config_read_stream(FILE *file, const char *path, struct config *out, struct err_note *note);
 /* Frees the texts. */
 void config_release(struct config *c);
 

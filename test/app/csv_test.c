@@ -28,6 +28,9 @@ static void records_are_split_by_the_rules(void **state)
         {"\"two\nlines\",x\ny\n", {{"two\nlines", "x"}, {"y"}}, false},
         {"a,\"open\n", {{NULL}}, true},
         {"a,b\n1,2,3,4,5\n", {{"a", "b"}}, true},
+        {"a,b\n1,\"2\"3\n", {{"a", "b"}}, true},
+        {"a,b\n1\r2\n", {{"a", "b"}}, true},
+        {"a,b\n1\r,2\n", {{"a", "b"}}, true},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         char *bytes = mem_copy_str(str_from(cases[i].bytes));

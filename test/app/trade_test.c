@@ -144,6 +144,9 @@ static void days_are_counted_by_the_calendar(void **state)
     assert_false(trade_day_parse(STR("2010-12"), &day));
     assert_false(trade_day_parse(STR("2010-00-01"), &day));
     assert_false(trade_day_parse(STR("2010/12/01"), &day));
+    assert_false(trade_day_parse(STR("2010-04-31"), &day));
+    assert_false(trade_day_parse(STR("2011-02-29"), &day));
+    assert_false(trade_day_parse(STR("2100-02-29"), &day));
 }
 
 /* The log that comes with the program: its own README gives these sums. */

@@ -18,9 +18,18 @@ after(async () => {
   await finish(server);
 });
 
+/* The view follows the ledger; here the tests begin when it has caught up. */
+async function inView(sku, quantity) {
+  await until(async () => {
+    const answer = await fetch(`${server.url}/v1/availability/${sku}`);
+    return answer.status === 200 && (await answer.json()).quantity === quantity;
+  }, `${sku} in the view`);
+}
+
 async function item(on_hand = 10) {
   const sku = `A-${++stocked}`;
   await client.stock({ [sku]: { leeds: on_hand } });
+  await inView(sku, on_hand);
   return sku;
 }
 
@@ -44,6 +53,7 @@ test('statuses and messages follow what is available', async () => {
 
 test('an item without stock is out of stock', async () => {
   const { json } = await client.put('/v1/items/A-BARE', { name: 'Bare' }, { status: 201 });
+  await inView('A-BARE', 0);
   const { status, quantity, version } = await shown('A-BARE', json.seq);
   assert.deepEqual([status, quantity, version], ['out_of_stock', 0, 0]);
 });

@@ -67,11 +67,14 @@ export function temporaryDirectory() {
   return directory;
 }
 
-/* A running `onhand serve`. With `data` it goes on with an existing directory. */
-export async function startServer({ data = temporaryDirectory(), args = [] } = {}) {
-  const argv = ['serve', '--host', '127.0.0.1', '--port', '0', '--data', data, ...args];
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('ONHAND_')));
-  const child = spawn(BINARY, argv, { stdio: ['ignore', 'pipe', 'pipe'], env });
+/*
+ * A running `onhand serve`. With `data` it goes on with an existing directory. `wrap` is a command that runs it as the
+ * same process, `variables` are added to its environment.
+ */
+export async function startServer({ data = temporaryDirectory(), args = [], wrap = [], variables = {} } = {}) {
+  const [program, ...argv] = [...wrap, BINARY, 'serve', '--host', '127.0.0.1', '--port', '0', '--data', data, ...args];
+  const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('ONHAND_')));
+  const child = spawn(program, argv, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...inherited, ...variables } });
   const server = { child, data, pid: child.pid, url: null, output: '' };
   running.add(server);
   server.exited = new Promise((resolve, reject) => {

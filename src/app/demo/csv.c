@@ -48,16 +48,18 @@ static bool read_field(struct csv *c, struct str *out)
     return true;
 }
 
-/* Steps over what stands behind a field; true when the record has ended. */
-static bool end_of_record(struct csv *c)
+enum behind { BEHIND_FIELD, BEHIND_RECORD, BEHIND_BROKEN };
+
+/* Steps over what stands behind a field: a comma, or an end of line, which the end of the bytes may be. */
+static enum behind step_behind(struct csv *c)
 {
-    if (c->at < c->end && *c->at == '\r') {
-        c->at++;
+    bool returned = c->at < c->end && *c->at == '\r';
+    c->at += returned;
+    if (c->at == c->end || *c->at == '\n') {
+        c->at += c->at < c->end;
+        return BEHIND_RECORD;
     }
-    if (c->at == c->end) {
-        return true;
-    }
-    return *c->at++ == '\n';
+    return *c->at++ == ',' && !returned ? BEHIND_FIELD : BEHIND_BROKEN;
 }
 
 size_t csv_next(struct csv *c, struct str *fields, size_t fields_max)
@@ -67,11 +69,12 @@ size_t csv_next(struct csv *c, struct str *fields, size_t fields_max)
     }
     c->line++;
     for (size_t count = 0; count < fields_max;) {
-        if (!read_field(c, &fields[count++])) {
-            break;
-        }
-        if (end_of_record(c)) {
+        enum behind behind = read_field(c, &fields[count++]) ? step_behind(c) : BEHIND_BROKEN;
+        if (behind == BEHIND_RECORD) {
             return count;
+        }
+        if (behind == BEHIND_BROKEN) {
+            break;
         }
     }
     c->broken = true;

@@ -11,7 +11,7 @@ struct csv {
     char *at; /* quoted fields are unquoted in place */
     char *end;
     unsigned line; /* of the record read last, 1.. */
-    bool broken;   /* a quote is not closed, or there are more fields than asked for */
+    bool broken;   /* a quote is not closed or not at the end of its field, a CR stands alone, or too many fields */
 };
 
 /* Borrows `bytes` and changes it while reading. */

@@ -35,6 +35,13 @@ struct builder {
     uint32_t *merged_at; /* per SKU: index + 1 of its line in the event being built */
 };
 
+static uint64_t days_of(uint64_t year, uint64_t month)
+{
+    static const uint8_t days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    return days[month - 1] + (uint64_t)(leap && month == 2);
+}
+
 bool trade_day_parse(struct str time, int32_t *out)
 {
     uint64_t year, month, day;
@@ -46,7 +53,7 @@ bool trade_day_parse(struct str time, int32_t *out)
     struct str day_text = {time.ptr + 8 + (time.ptr[8] == '0'), (size_t)(2 - (time.ptr[8] == '0'))};
     bool parsed = str_to_u64((struct str){time.ptr, 4}, 9999, &year) && str_to_u64(month_text, 12, &month) &&
         str_to_u64(day_text, 31, &day);
-    if (!parsed || year < 1970 || month == 0 || day == 0) {
+    if (!parsed || year < 1970 || month == 0 || day == 0 || day > days_of(year, month)) {
         return false;
     }
     /* Counts from 1 March, so that the leap day is the last of a year. */
@@ -161,7 +168,7 @@ static void add_row(struct builder *b, const struct trade_event *event, uint32_t
 /* Columns: ts, invoice, kind, sku, qty, price, customer, country, note. False: the record is damaged. */
 static bool take_record(struct builder *b, const struct str *f)
 {
-    if (f[2].len != 1 || strchr("SGRAF", f[2].ptr[0]) == NULL) {
+    if (f[2].len != 1 || memchr("SGRAF", f[2].ptr[0], 5) == NULL) {
         return false;
     }
     char kind = f[2].ptr[0];
@@ -232,32 +239,28 @@ static void build_events(struct builder *b)
     mem_free(b->merged_at);
 }
 
-static enum err read_transactions(struct builder *b, const char *path, struct err_note *note)
+static enum err read_transactions(struct builder *b, const struct trade_text *text, struct err_note *note)
 {
-    size_t len;
-    TRY(csv_read_file(path, FILE_BYTES_MAX, &b->log->bytes, &len, note));
     struct csv csv;
-    csv_init(&csv, b->log->bytes, len);
+    csv_init(&csv, text->bytes, text->len);
     struct str fields[COLUMNS];
     size_t count = csv_next(&csv, fields, COLUMNS);
     if (count != COLUMNS || !str_equal(fields[0], STR("ts")) || !str_equal(fields[8], STR("note"))) {
-        return err_note_set(note, ERR_INVALID, "%s: the first line does not name the columns", path);
+        return err_note_set(note, ERR_INVALID, "%s: the first line does not name the columns", text->path);
     }
     while ((count = csv_next(&csv, fields, COLUMNS)) > 0) {
         if (count != COLUMNS || !take_record(b, fields)) {
-            return err_note_set(note, ERR_INVALID, "%s: line %u is damaged", path, csv.line);
+            return err_note_set(note, ERR_INVALID, "%s: line %u is damaged", text->path, csv.line);
         }
     }
-    return csv.broken ? err_note_set(note, ERR_INVALID, "%s: line %u is damaged", path, csv.line) : ERR_OK;
+    return csv.broken ? err_note_set(note, ERR_INVALID, "%s: line %u is damaged", text->path, csv.line) : ERR_OK;
 }
 
 /* Columns: sku, description and more. SKUs that were never sold there keep their SKU as name. */
-static enum err read_products(struct trade_log *t, const char *path, struct err_note *note)
+static enum err read_products(struct trade_log *t, const struct trade_text *text, struct err_note *note)
 {
-    size_t len;
-    TRY(csv_read_file(path, FILE_BYTES_MAX, &t->products_bytes, &len, note));
     struct csv csv;
-    csv_init(&csv, t->products_bytes, len);
+    csv_init(&csv, text->bytes, text->len);
     struct str fields[PRODUCT_COLUMNS];
     size_t count;
     while ((count = csv_next(&csv, fields, PRODUCT_COLUMNS)) > 0) {
@@ -267,29 +270,28 @@ static enum err read_products(struct trade_log *t, const char *path, struct err_
             t->skus[sku].name = fields[1];
         }
     }
-    return csv.broken ? err_note_set(note, ERR_INVALID, "%s: line %u is damaged", path, csv.line) : ERR_OK;
+    return csv.broken ? err_note_set(note, ERR_INVALID, "%s: line %u is damaged", text->path, csv.line) : ERR_OK;
 }
 
-static enum err load_dir(const char *dir, struct builder *b, struct err_note *note)
+static enum err read_both(
+    struct builder *b, const struct trade_text *transactions, const struct trade_text *products, struct err_note *note)
 {
-    char path[PATH_MAX];
-    snprintf(path, sizeof(path), "%s/transactions.csv.gz", dir);
-    TRY(read_transactions(b, path, note));
+    TRY(read_transactions(b, transactions, note));
     build_events(b);
     if (b->log->events_len == 0) {
-        return err_note_set(note, ERR_INVALID, "%s: there is nothing to replay", path);
+        return err_note_set(note, ERR_INVALID, "%s: there is nothing to replay", transactions->path);
     }
-    snprintf(path, sizeof(path), "%s/products.csv", dir);
-    return read_products(b->log, path, note);
+    return read_products(b->log, products, note);
 }
 
-enum err trade_load(const char *dir, struct trade_log *out, struct err_note *note)
+enum err
+trade_parse(struct trade_text transactions, struct trade_text products, struct trade_log *out, struct err_note *note)
 {
-    *out = (struct trade_log){0};
+    *out = (struct trade_log){.bytes = transactions.bytes, .products_bytes = products.bytes};
     map_init(&out->sku_index);
     struct builder b = {.log = out};
     map_init(&b.group_index);
-    enum err e = load_dir(dir, &b, note);
+    enum err e = read_both(&b, &transactions, &products, note);
     map_release(&b.group_index);
     mem_free(b.rows);
     mem_free(b.groups);
@@ -297,6 +299,21 @@ enum err trade_load(const char *dir, struct trade_log *out, struct err_note *not
         trade_release(out);
     }
     return e;
+}
+
+enum err trade_load(const char *dir, struct trade_log *out, struct err_note *note)
+{
+    char paths[2][PATH_MAX];
+    snprintf(paths[0], PATH_MAX, "%s/transactions.csv.gz", dir);
+    snprintf(paths[1], PATH_MAX, "%s/products.csv", dir);
+    struct trade_text texts[2] = {{.path = paths[0]}, {.path = paths[1]}};
+    TRY(csv_read_file(paths[0], FILE_BYTES_MAX, &texts[0].bytes, &texts[0].len, note));
+    enum err e = csv_read_file(paths[1], FILE_BYTES_MAX, &texts[1].bytes, &texts[1].len, note);
+    if (e != ERR_OK) {
+        mem_free(texts[0].bytes);
+        return e;
+    }
+    return trade_parse(texts[0], texts[1], out, note);
 }
 
 void trade_release(struct trade_log *t)

@@ -57,6 +57,14 @@ struct trade_log {
 
 /* Reads transactions.csv.gz and products.csv of `dir`. The note names file and line. */
 MUST_CHECK enum err trade_load(const char *dir, struct trade_log *out, struct err_note *note);
+/* The same from memory. Both texts become the log's, also on failure. */
+struct trade_text {
+    const char *path; /* for the note */
+    char *bytes;      /* from base/mem.h */
+    size_t len;
+};
+MUST_CHECK enum err
+trade_parse(struct trade_text transactions, struct trade_text products, struct trade_log *out, struct err_note *note);
 void trade_release(struct trade_log *t);
 
 /* Index of a SKU; false when the log does not have it. */
