@@ -39,7 +39,7 @@ struct location_change {
 };
 
 struct changes {
-    uint64_t number; /* of this run, given by changes_begin: tells which run touched a level last */
+    uint64_t number; /* of this run, given by ledger_begin: tells which run touched a level last */
     bool sealed;
 
     struct movement *movements;

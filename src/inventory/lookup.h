@@ -1,6 +1,6 @@
 /*
  * What the sequencer asks of the store while it goes on: the answer kept for a key, a closed reservation, the oldest
- * keys. Run on the query thread, against committed state.
+ * keys. Run on the lookup thread, against committed state.
  */
 #ifndef INVENTORY_LOOKUP_H
 #define INVENTORY_LOOKUP_H

@@ -41,7 +41,7 @@ struct request {
     bool reservation_unknown; /* the store was asked, and has no such reservation */
 };
 
-/* A read of the store, run on the query thread. */
+/* A read of the store, run on the query thread (the sequencer's own lookups: on the lookup thread). */
 struct query {
     void (*run)(struct query *q, struct store_reader *reader); /* on the query thread */
     void (*done)(struct query *q);                             /* on the query thread, last; hand over */
