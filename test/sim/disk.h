@@ -8,11 +8,14 @@
  * that opened it: in a later life it fails with errors, changes nothing and can be closed. Several "processes" on one
  * living disk need nothing special: locks and shared memory work between all handles of a life.
  *
+ * A sync makes the content of a file and its directory entry durable; the first sync of a journal or WAL, and a delete
+ * that asks for it, the whole directory, as with SQLite's own VFS. Other deletes may come undone at a power cut.
+ *
  * SQLITE_BUSY is the answer to a conflicting lock. Temporary files are refused (SQLITE_CANTOPEN): the database is to be
  * used with temp_store = MEMORY. Everything random comes from the seed. One disk at a time.
  */
-#ifndef SIM_DISK_H
-#define SIM_DISK_H
+#ifndef TEST_SIM_DISK_H
+#define TEST_SIM_DISK_H
 
 #include <stdbool.h>
 #include <stdint.h>
