@@ -5,7 +5,8 @@
  * A file has what the kernel shows and what is surely on the platter; between them stands what was not synced yet. A
  * process lives until disk_kill (what the kernel shows stays) or disk_cut_power (each 512-byte sector that was not
  * synced is kept or lost by itself, so that writes come out torn, lost and reordered). Every handle belongs to the life
- * that opened it: in a later life it fails with errors, changes nothing and can be closed. Several "processes" on one
+ * that opened it: in a later life it fails with errors, changes nothing and can be closed (open, delete and access have
+ * no handle and count for the present life; an old connection does not come that far). Several "processes" on one
  * living disk need nothing special: locks and shared memory work between all handles of a life.
  *
  * A sync makes the content of a file and its directory entry durable; the first sync of a journal or WAL, and a delete
@@ -127,7 +128,7 @@ uint64_t disk_take_waited_us(struct disk *d);
 const struct disk_counts *disk_counts(const struct disk *d);
 /* Hash of all calls so far: kind, file, place, length, result; not of the bytes. */
 uint64_t disk_trace(const struct disk *d);
-/* Of all files, as the kernel shows them. */
+/* Of all files as the kernel has them, also deleted ones that are still open. */
 uint64_t disk_size_bytes(const struct disk *d);
 
 #endif
