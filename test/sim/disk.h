@@ -57,11 +57,12 @@ struct disk_faults {
     uint32_t fail_shm_map_ppm;  /* SQLITE_IOERR_SHMSIZE when it would have grown, else SQLITE_IOERR_SHMMAP */
     uint32_t stall_ppm;         /* the call takes 1..stall_us_max of simulated time */
     uint32_t stall_us_max;
-    uint64_t
-        room_bytes; /* a write or truncate that needs more fails with SQLITE_FULL; of a write, what fits is written.
-                            Shared memory takes none. */
-    bool lies; /* syncs succeed and do nothing. A power cut then keeps all changes up to a moment and none after it. The
-                  first honest sync writes everything to the platter. */
+    /* A write or truncate that needs more fails with SQLITE_FULL; of a write, what fits is written. Shared memory takes
+       none. */
+    uint64_t room_bytes;
+    /* Syncs succeed and do nothing. A power cut then keeps all changes up to a moment and none after it. The first
+       honest sync writes everything to the platter. */
+    bool lies;
 };
 
 /* What really happened, since disk_new. */
