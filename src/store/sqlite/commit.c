@@ -4,12 +4,6 @@
 #include "store/sqlite/row.h"
 #include "store/sqlite/state.h"
 
-/*
- * Pages in the WAL (16 MiB) from which the writer moves them into the database. Waiting longer saves little more, and
- * the commit that has to do it waits longer then: about 35 ms with 4,000 pages, 70 ms with 16,000.
- */
-#define CHECKPOINT_PAGES 4000
-
 const char *const store_sqlite_writes[WRITE_COUNT] = {
     [WRITE_BEGIN] = "BEGIN IMMEDIATE",
     [WRITE_COMMIT] = "COMMIT",
@@ -92,7 +86,7 @@ enum err store_sqlite_commit(struct store *base, const struct batch *b, struct e
     if (e != ERR_OK) {
         return undo(s, e, note);
     }
-    if (s->wal_pages >= CHECKPOINT_PAGES) {
+    if (s->wal_pages >= s->checkpoint_pages) {
         checkpoint(s);
     }
     return ERR_OK;

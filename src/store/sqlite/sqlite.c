@@ -74,6 +74,7 @@ enum err store_sqlite_open(const char *dir, uint32_t partition, struct store **o
     s->partition = partition;
     s->path = path_in(dir, STORE_SQLITE_FILE);
     s->lock_fd = lock_fd;
+    s->checkpoint_pages = CHECKPOINT_PAGES;
     enum err e = open_database(s, note);
     if (e != ERR_OK) {
         store_sqlite_free(&s->base);
