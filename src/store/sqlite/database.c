@@ -83,6 +83,40 @@ static enum err read_is_wal(sqlite3 *db, bool *out, struct err_note *note)
     return e;
 }
 
+/* In blocks, so that a large log needs no memory of its size. */
+#define REWRITE_BYTES 65536
+
+static int rewrite(sqlite3_file *file)
+{
+    sqlite3_int64 size = 0;
+    char *block = sqlite3_malloc(REWRITE_BYTES);
+    check(block != NULL);
+    int rc = file->pMethods->xFileSize(file, &size);
+    for (sqlite3_int64 at = 0; rc == SQLITE_OK && at < size; at += REWRITE_BYTES) {
+        int len = size - at < REWRITE_BYTES ? (int)(size - at) : REWRITE_BYTES;
+        rc = file->pMethods->xRead(file, block, len, at);
+        if (rc == SQLITE_OK) {
+            rc = file->pMethods->xWrite(file, block, len, at);
+        }
+    }
+    sqlite3_free(block);
+    return rc == SQLITE_OK && size > 0 ? file->pMethods->xSync(file, SQLITE_SYNC_NORMAL) : rc;
+}
+
+enum err database_make_durable(sqlite3 *db, struct err_note *note)
+{
+    sqlite3_file *log = NULL;
+    int64_t pages = 0;
+    TRY(database_read_i64(db, "PRAGMA page_count", &pages, note)); /* opens the log */
+    (void)sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+    check(log != NULL);
+    int rc = log->pMethods == NULL ? SQLITE_OK : rewrite(log);
+    if (rc == SQLITE_FULL) {
+        return err_note_set(note, ERR_STORE_FULL, "cannot write the log again: the disk is full");
+    }
+    return rc == SQLITE_OK ? ERR_OK : err_note_set(note, ERR_IO, "cannot write the log again (SQLite %d)", rc);
+}
+
 enum err database_error(sqlite3 *db, const char *doing, struct err_note *note)
 {
     int code = sqlite3_extended_errcode(db);

@@ -16,6 +16,15 @@ enum database_mode { DATABASE_WRITE, DATABASE_READ };
 MUST_CHECK enum err database_open(const char *path, enum database_mode mode, sqlite3 **out, struct err_note *note);
 
 /*
+ * Makes what an earlier process left durable, before anything stands on it. When a sync fails, the kernel may take the
+ * unwritten pages for clean: the next process reads them from its cache, syncs without a complaint, and a power cut
+ * takes them all the same, with everything that was written behind them ("Can Applications Recover from fsync
+ * Failures?", USENIX ATC 2020). So the log is written again and synced; the database itself is written from it anyway.
+ * Nobody else has the database open.
+ */
+MUST_CHECK enum err database_make_durable(sqlite3 *db, struct err_note *note);
+
+/*
  * The error of the last call on `db`, with what was being done. ERR_STORE_FULL: the disk is full. A constraint that
  * failed is a broken invariant and stops the process.
  */

@@ -51,6 +51,7 @@ static enum err enter_partition(struct store_sqlite *s, struct err_note *note)
 static enum err open_database(struct store_sqlite *s, struct err_note *note)
 {
     TRY(database_open(s->path, DATABASE_WRITE, &s->db, note));
+    TRY(database_make_durable(s->db, note));
     sqlite3_wal_hook(s->db, note_wal_pages, s);
     TRY(schema_migrate(s->db, note));
     TRY(enter_partition(s, note));
