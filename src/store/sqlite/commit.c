@@ -49,6 +49,14 @@ static enum err write_batch(struct store_sqlite *s, const struct batch *b, struc
 static enum err undo(struct store_sqlite *s, enum err e, struct err_note *note);
 static void checkpoint(struct store_sqlite *s);
 
+/* From here on nothing is written any more, not even when the store is closed. Returns `e`. */
+static enum err distrust(struct store_sqlite *s, enum err e)
+{
+    s->failed = ERR_IO;
+    (void)err_note_set(&s->failure, ERR_IO, "an earlier write failed");
+    return e;
+}
+
 enum err store_sqlite_claim(struct store *base, struct store_head *out, struct err_note *note)
 {
     struct store_sqlite *s = store_sqlite_from(base);
@@ -66,7 +74,7 @@ enum err store_sqlite_claim(struct store *base, struct store_head *out, struct e
         e = database_step(claim, &row, note); /* the end of the statement commits it */
     }
     sqlite3_reset(claim);
-    return e;
+    return e == ERR_OK ? e : distrust(s, e);
 }
 
 enum err store_sqlite_commit(struct store *base, const struct batch *b, struct err_note *note)
@@ -103,8 +111,7 @@ static enum err undo(struct store_sqlite *s, enum err e, struct err_note *note)
     if ((e == ERR_STORE_FULL || e == ERR_FENCED) && undone) {
         return e;
     }
-    s->failed = ERR_IO;
-    (void)err_note_set(&s->failure, ERR_IO, "an earlier commit failed");
+    (void)distrust(s, ERR_IO);
     return e == ERR_STORE_FULL ? err_note_set(note, ERR_IO, "cannot undo a commit that did not fit on the disk")
                                : ERR_IO;
 }

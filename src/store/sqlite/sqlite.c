@@ -76,16 +76,22 @@ enum err store_sqlite_open(const char *dir, uint32_t partition, struct store **o
     s->path = path_in(dir, STORE_SQLITE_FILE);
     s->lock_fd = lock_fd;
     s->checkpoint_pages = CHECKPOINT_PAGES;
+    s->failed = ERR_IO; /* until it is open: what fails on the way there leaves the log to the next start */
     enum err e = open_database(s, note);
     if (e != ERR_OK) {
         store_sqlite_free(&s->base);
         return e;
     }
+    s->failed = ERR_OK;
     *out = &s->base;
     return ERR_OK;
 }
 
-/* Leaves one file behind, unless the disk cannot be trusted any more: then the WAL stays for the next start. */
+/*
+ * Leaves one file behind, unless the disk cannot be trusted any more: then the WAL stays for the next start. A log that
+ * is moved into the database although the disk lacks a part of it, and comes back after a power cut because its removal
+ * was not synced, would bring older pages back among newer ones.
+ */
 static void close_database(struct store_sqlite *s)
 {
     if (s->failed != ERR_OK) {
