@@ -99,7 +99,8 @@ static bool start_fails_after_failed_sync(uint64_t seed)
     scene_end(&s);
     store_free(store);
 
-    disk_faults(disk)->fail_sync_ppm = 500000;
+    disk_faults(disk)->fail_sync_ppm = seed % 2 == 0 ? 500000 : 0;
+    disk_faults(disk)->fail_read_ppm = seed % 2 == 0 ? 0 : 50000;
     bool fails = store_sqlite_open("sim", 0, &store, NULL) != ERR_OK;
     if (!fails) {
         store_free(store);

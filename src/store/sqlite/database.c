@@ -41,9 +41,7 @@ enum err database_open(const char *path, enum database_mode mode, sqlite3 **out,
     } else {
         sqlite3_extended_result_codes(db, 1);
         sqlite3_busy_timeout(db, BUSY_MS);
-        if (mode == DATABASE_READ) {
-            (void)sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-        }
+        (void)sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
         e = database_exec(db, mode == DATABASE_WRITE ? write_settings : read_settings, note);
     }
     if (e == ERR_OK && mode == DATABASE_WRITE) {

@@ -12,7 +12,10 @@
 
 enum database_mode { DATABASE_WRITE, DATABASE_READ };
 
-/* ERR_SCHEMA when the file is no database. The write mode refuses a disk that cannot give WAL with full syncs. */
+/*
+ * ERR_SCHEMA when the file is no database. The write mode refuses a disk that cannot give WAL with full syncs. Closing
+ * the connection leaves the log where it is: who moves it into the database has to know that the disk has all of it.
+ */
 MUST_CHECK enum err database_open(const char *path, enum database_mode mode, sqlite3 **out, struct err_note *note);
 
 /*
