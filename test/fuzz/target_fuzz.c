@@ -1,6 +1,10 @@
-/* Request targets: what is taken can be written again and is the same, and the router sees what a plain loop sees. */
+/*
+ * Request targets: what is taken can be written again and is the same, and the router and the handlers see what a plain
+ * loop sees.
+ */
 #include "api/api.h"
 #include "fuzz.h"
+#include "http/exchange.h"
 #include "http/router.h"
 
 static void put_encoded(struct buf *out, struct str text)
@@ -94,6 +98,35 @@ static void check_route(const struct router *router, enum http_method method, co
     check((match.allow[0] != '\0') == (match.found && match.route == NULL));
 }
 
+/* Argument `i` of this name. */
+static struct str argument_at(struct str query, struct str name, unsigned i)
+{
+    struct str found;
+    struct str value;
+    for (size_t at = 0; target_argument_next(query, &at, &found, &value);) {
+        if (str_equal(found, name) && i-- == 0) {
+            return value;
+        }
+    }
+    return STR_NONE;
+}
+
+/* A handler sees the arguments, in whatever order it asks: the exchange remembers where it was. */
+static void check_arguments(const struct target *target)
+{
+    static const unsigned order[] = {0, 1, 2, 1, 0, 2};
+    struct exchange x = {.target = *target};
+    struct str name;
+    struct str value;
+    for (size_t at = 0; target_argument_next(target->query, &at, &name, &value);) {
+        for (size_t i = 0; i < ARRAY_LEN(order); i++) {
+            struct str wanted = argument_at(target->query, name, order[i]);
+            struct str given = exchange_query(&x, name.ptr, order[i]); /* a NUL is behind it */
+            check(given.ptr == wanted.ptr && given.len == wanted.len);
+        }
+    }
+}
+
 static const struct router *the_router(void)
 {
     static struct router *router;
@@ -117,6 +150,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     buf_put_str(&raw, text);
     if (text.len <= TARGET_BYTES_MAX && target_parse(raw.ptr, raw.len, &query, &target) == NULL) {
         check_route(the_router(), method, &target);
+        check_arguments(&target);
         if (target.segments_len <= TARGET_SEGMENTS_MAX) {
             check_written_again(&target);
         }
