@@ -4,7 +4,7 @@ BUILD := build
 # Under sanitizers gcc warns of what cannot happen.
 SANITIZE := -Db_lundef=false -Doptimization=1 -Dwerror=false
 
-.PHONY: all demo test lint asan tsan coverage fuzz bench clean help
+.PHONY: all demo test lint asan tsan valgrind coverage fuzz bench clean help
 
 all: ## build the program: build/onhand
 	@tools/setup build
@@ -31,6 +31,10 @@ tsan: ## run the C tests with the thread sanitizer
 	@tools/build tests $(BUILD)-tsan -Db_sanitize=thread $(SANITIZE)
 	@BUILD=$(BUILD)-tsan TEST_TIMEOUT_FACTOR=20 TSAN_OPTIONS=halt_on_error=1 tools/test c
 
+valgrind: ## run the C tests under valgrind, but for those that start the program
+	@tools/setup valgrind
+	@BUILD=$(BUILD)-valgrind tools/valgrind
+
 coverage: ## show what the C tests reach, by folder; ARGS=all adds the tests of the program
 	@tools/setup coverage
 	@BUILD=$(BUILD)-coverage tools/coverage $(ARGS)
@@ -43,7 +47,7 @@ bench: ## benchmarks: there are none yet
 	@echo "There are no benchmarks yet. \`make demo\` prints the throughput and latency of its own run."
 
 clean: ## remove what was built
-	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-coverage $(BUILD)-fuzz
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-valgrind $(BUILD)-coverage $(BUILD)-fuzz
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
