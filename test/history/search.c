@@ -21,7 +21,7 @@ struct node {
 struct frame {
     uint32_t step;
     uint8_t state;
-    bool moved; /* false: it changed nothing, there was no choice */
+    enum step_effect effect; /* only what moves was a choice */
 };
 
 struct tried {
@@ -194,11 +194,11 @@ static void count_step(struct search *s, uint32_t step, int by)
     }
 }
 
-static void push(struct search *s, uint32_t step, bool moves)
+static void push(struct search *s, uint32_t step, enum step_effect effect)
 {
     struct frame *f = &s->frames[s->depth++];
-    *f = (struct frame){.step = step, .moved = moves};
-    if (moves) {
+    *f = (struct frame){.step = step, .effect = effect};
+    if (effect != STEP_IDLE) {
         f->state = model_do(&s->model, &s->steps.rows[step]);
     }
     unlink_node(s, s->return_node[step]);
@@ -212,7 +212,7 @@ static struct frame pop(struct search *s)
     count_step(s, f.step, 1);
     relink_node(s, s->invoke_node[f.step]);
     relink_node(s, s->return_node[f.step]);
-    if (f.moved) {
+    if (f.effect != STEP_IDLE) {
         model_undo(&s->model, &s->steps.rows[f.step], f.state);
     }
     return f;
@@ -229,22 +229,22 @@ static bool is_new(struct search *s)
     return tried_add(&s->tried, key);
 }
 
-/* A step that may come next: one that changes nothing, else the first by rank behind `rank`. 0: none; else its number. */
-static uint32_t candidate(const struct search *s, uint32_t rank, bool *out_moves)
+/* A step that may come next: one that is no choice, else the first by rank behind `rank`. 0: none; else its number. */
+static uint32_t candidate(const struct search *s, uint32_t rank, enum step_effect *out_effect)
 {
     uint32_t best = 0;
     for (uint32_t at = s->nodes[0].next; at != 0 && !s->nodes[at].is_return; at = s->nodes[at].next) {
         uint32_t step = s->nodes[at].step;
         enum step_effect effect = model_try(&s->model, &s->steps.rows[step]);
-        if (effect == STEP_IDLE) {
-            *out_moves = false;
+        if (effect == STEP_IDLE || effect == STEP_CERTAIN) {
+            *out_effect = effect;
             return step + 1;
         }
         if (effect == STEP_MOVES && s->rank[step] > rank && (best == 0 || s->rank[step] < s->rank[best - 1])) {
             best = step + 1;
         }
     }
-    *out_moves = true;
+    *out_effect = STEP_MOVES;
     return best;
 }
 
@@ -266,7 +266,7 @@ static bool back(struct search *s, uint32_t *out_rank)
     note_stuck(s);
     while (s->depth > 0) {
         struct frame f = pop(s);
-        if (f.moved) {
+        if (f.effect == STEP_MOVES) {
             *out_rank = s->rank[f.step];
             return true;
         }
@@ -283,8 +283,8 @@ static enum search_end run(struct search *s)
 {
     uint32_t rank = 0;
     while (s->open > 0) {
-        bool moves;
-        uint32_t next = candidate(s, rank, &moves);
+        enum step_effect effect;
+        uint32_t next = candidate(s, rank, &effect);
         if (next == 0) {
             if (!back(s, &rank)) {
                 return SEARCH_NONE;
@@ -294,9 +294,9 @@ static enum search_end run(struct search *s)
         if (is_out_of_time(s)) {
             return SEARCH_GAVE_UP;
         }
-        push(s, next - 1, moves);
+        push(s, next - 1, effect);
         rank = 0;
-        if (moves && !is_new(s)) {
+        if (effect == STEP_MOVES && !is_new(s)) {
             rank = s->rank[pop(s).step];
         }
     }

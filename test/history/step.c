@@ -58,10 +58,7 @@ static int64_t later(int64_t time_ns, int64_t by_ns)
 
 static uint64_t expiry_hint(const struct gather *g, const struct op *maker)
 {
-    if (g->l == NULL || maker->result != RESULT_OK) {
-        return UINT64_MAX;
-    }
-    const struct hold *hold = ledger_hold(g->l, maker->seq + 1 - maker->lines_len);
+    const struct hold *hold = g->l == NULL ? NULL : ledger_hold(g->l, maker->first_seq);
     return hold != NULL && hold->state == HOLD_EXPIRED ? hold->end_last : UINT64_MAX;
 }
 
@@ -206,12 +203,19 @@ static enum step_effect try_end(uint8_t state, const struct step *s)
     return state == HOLD_HELD && s->in_time ? STEP_MOVES : STEP_WRONG;
 }
 
+/*
+ * Running out changes nothing but that nobody can end the hold any more; nobody did before this step, so it may as well
+ * come at once.
+ */
 static enum step_effect try_ran_out(uint8_t state, const struct step *s)
 {
-    if (state == HOLD_HELD && s->in_time) {
-        return STEP_MOVES;
+    if (s->told == HOLD_EXPIRED) {
+        return state == HOLD_EXPIRED && s->in_time ? STEP_IDLE : STEP_WRONG;
     }
-    return state == HOLD_RAN_OUT || state == HOLD_EXPIRED ? STEP_IDLE : STEP_WRONG;
+    if (state == HOLD_HELD && s->in_time) {
+        return STEP_CERTAIN;
+    }
+    return state == HOLD_RAN_OUT ? STEP_IDLE : STEP_WRONG;
 }
 
 static enum step_effect try_expire(uint8_t state)

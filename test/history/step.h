@@ -51,12 +51,17 @@ struct level_model {
     uint64_t hash;   /* of the states of the holds */
 };
 
-enum step_effect { STEP_WRONG, STEP_IDLE, STEP_MOVES };
+/* What a step would do now. */
+enum step_effect {
+    STEP_WRONG,   /* it cannot be so */
+    STEP_IDLE,    /* it is so, and changes nothing */
+    STEP_CERTAIN, /* it is so, and changes nothing that forbids what else could have come first */
+    STEP_MOVES    /* it is so, and changes the level */
+};
 
-/* What the step would do now: it may not be so, it is so and changes nothing, or it changes the level. */
 enum step_effect model_try(const struct level_model *m, const struct step *s);
 
-/* Does what was tried and moves. Returns the state that the hold had, for model_undo(). */
+/* Does what was tried and is certain or moves. Returns the state that the hold had, for model_undo(). */
 uint8_t model_do(struct level_model *m, const struct step *s);
 void model_undo(struct level_model *m, const struct step *s, uint8_t state);
 
