@@ -55,6 +55,8 @@ export class History {
     this.expired = 0;
     this.refusals = 0;
     this.exports = 0;
+    this.died = null;
+    this.mayDie = false; /* it is being killed, or stopped in the end */
     this.seen = 0; /* the highest seq that anyone was told */
     this.pool = [];
     this.aging = []; /* short holds that are left alone until they are about to run out, by time */
@@ -152,6 +154,7 @@ export class History {
   /* The answer; null: there was none and it is not asked again. */
   async outcome(operation, { mayGiveUp = true } = {}) {
     for (;;) {
+      assert.ok(this.died === null, `the server ended by itself; it said:\n${this.died?.output}`);
       try {
         const { status, text } = await this.send(operation);
         const answer = { status, json: JSON.parse(text) };
@@ -244,21 +247,32 @@ export class History {
     client.close();
   }
 
+  /* A server that ends by itself ends the run: nobody would answer any more. */
+  async start(options) {
+    const server = await startServer(options);
+    server.exited.catch(() => {}).then(() => {
+      this.died = this.mayDie ? this.died : server;
+    });
+    this.mayDie = false;
+    this.server = server;
+  }
+
   async crash() {
     let resolve;
     this.up = new Promise((done) => {
       resolve = done;
     });
+    this.mayDie = true;
     await killServer(this.server);
     await sleep(this.random(150));
-    this.server = await startServer({ data: this.server.data });
+    await this.start({ data: this.server.data });
     resolve();
   }
 
   /* Runs the clients until there are enough operations; the server is killed `kills` times meanwhile. */
   async run(kills) {
     this.agent = new http.Agent({ keepAlive: true, maxSockets: CLIENTS });
-    this.server = await startServer();
+    await this.start();
     await this.stock();
     const clients = Promise.all(Array.from({ length: CLIENTS }, (_, i) => this.client(i + 1)));
     clients.catch(() => {
@@ -272,6 +286,7 @@ export class History {
       }
     }
     await clients;
+    this.mayDie = true;
     this.agent.destroy();
     await this.exportAll();
   }
