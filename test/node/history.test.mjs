@@ -45,21 +45,20 @@ function assertEventful(history) {
 }
 
 async function record(history) {
-  try {
-    await history.run(KILLS);
-    await finish(history.server);
-  } catch (error) {
-    history.server?.child.kill('SIGKILL');
-    throw error;
-  }
+  await history.run(KILLS);
+  assert.match(check(history.records), /^history: \d+ operations, 0 violations\n$/);
+  assertEventful(history);
+  await finish(history.server);
 }
 
 async function run(seed) {
   const history = new History(seed, OPERATIONS);
-  await record(history);
-  const said = check(history.records);
-  assertEventful(history);
-  assert.match(said, /^history: \d+ operations, 0 violations\n$/);
+  try {
+    await record(history);
+  } catch (error) {
+    history.server?.child.kill('SIGKILL');
+    throw error;
+  }
   return history.done;
 }
 
