@@ -7,6 +7,7 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import http from 'node:http';
@@ -68,14 +69,14 @@ export function temporaryDirectory() {
 }
 
 /*
- * A running `onhand serve`. With `data` it goes on with an existing directory. `wrap` is a command that runs it as the
- * same process, `variables` are added to its environment.
+ * An `onhand serve` that was just begun. With `data` it goes on with an existing directory. `wrap` is a command that runs
+ * it as the same process, `variables` are added to its environment.
  */
-export async function startServer({ data = temporaryDirectory(), args = [], wrap = [], variables = {} } = {}) {
+export function launchServer({ data = temporaryDirectory(), args = [], wrap = [], variables = {} } = {}) {
   const [program, ...argv] = [...wrap, BINARY, 'serve', '--host', '127.0.0.1', '--port', '0', '--data', data, ...args];
   const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('ONHAND_')));
   const child = spawn(program, argv, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...inherited, ...variables } });
-  const server = { child, data, pid: child.pid, url: null, output: '' };
+  const server = { child, data, pid: child.pid, url: null, output: '', launched: performance.now() };
   running.add(server);
   server.exited = new Promise((resolve, reject) => {
     child.on('error', reject);
@@ -87,8 +88,19 @@ export async function startServer({ data = temporaryDirectory(), args = [], wrap
       resolve({ code, signal });
     });
   });
-  server.url = await readyUrl(server);
-  server.port = Number(new URL(server.url).port);
+  server.ready = readyUrl(server).then((url) => {
+    server.ready_ms = performance.now() - server.launched;
+    server.url = url;
+    server.port = Number(new URL(url).port);
+  });
+  server.ready.catch(() => {}); /* whoever waits for it hears of it */
+  return server;
+}
+
+/* One that serves; `ready_ms` is how long that took. */
+export async function startServer(options) {
+  const server = launchServer(options);
+  await server.ready;
   return server;
 }
 
@@ -131,6 +143,14 @@ export async function killServer(server) {
   assert.deepEqual({ code, signal }, { code: null, signal: 'SIGKILL' }, `the server was up; it said:\n${server.output}`);
 }
 
+/* Ends what a test that failed left running, with this data or at all: it would keep the tests from ending. */
+export async function abandonServers(data) {
+  for (const server of [...running].filter((one) => data === undefined || one.data === data)) {
+    server.child.kill('SIGKILL');
+    await server.exited;
+  }
+}
+
 export function onhand(...args) {
   const done = spawnSync(BINARY, args, { encoding: 'utf8', timeout: 120000 });
   assert.doesNotMatch(done.stderr, SANITIZER_REPORT);
@@ -142,6 +162,19 @@ export function auditClean(data) {
   const { status, stdout, stderr } = onhand('audit', '--data', data);
   assert.equal(status, 0, `the audit is clean:\n${stdout}${stderr}`);
   return stdout;
+}
+
+/* The same while other things go on. */
+export async function auditCleanMeanwhile(data) {
+  const child = spawn(BINARY, ['audit', '--data', data], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let said = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk) => {
+      said += chunk;
+    });
+  }
+  const [code, signal] = await once(child, 'close');
+  assert.deepEqual({ code, signal }, { code: 0, signal: null }, `the audit is clean:\n${said}`);
 }
 
 /* The usual end of a file: a clean stop, and books that balance. */
@@ -230,6 +263,15 @@ export class Contract {
   }
 }
 
+/* One for each document: a server that starts again has the same one, and the validators take long to make. */
+const contracts = new Map();
+
+function contractOf(text) {
+  const made = contracts.get(text) ?? new Contract(JSON.parse(text));
+  contracts.set(text, made);
+  return made;
+}
+
 function patternOf(template) {
   const steps = template.split('/').map((step) =>
     step.replace(/[.*+?^$()|[\]\\]/g, '\\$&').replace(/\{[^}]*\}/g, '[^/]+'));
@@ -274,8 +316,8 @@ export function send(server, method, target, { headers = {}, body, agent, timeou
  */
 export async function api(server, { connections = 16 } = {}) {
   const agent = new http.Agent({ keepAlive: true, maxSockets: connections });
-  const document = JSON.parse((await send(server, 'GET', '/openapi.json', { agent })).text);
-  const contract = new Contract(document);
+  const contract = contractOf((await send(server, 'GET', '/openapi.json', { agent })).text);
+  const { document } = contract;
 
   async function request(method, target, { body, raw, headers = {}, key, status } = {}) {
     const bytes = raw ?? (body === undefined ? undefined : JSON.stringify(body));

@@ -6,10 +6,10 @@ import assert from 'node:assert/strict';
 import http from 'node:http';
 import { api, newKey, send, sleep } from './harness.mjs';
 
-const SKUS = Array.from({ length: 6 }, (_, i) => `T-${i}`);
+const SKUS = Array.from({ length: 8 }, (_, i) => `T-${i}`);
 const LOCATIONS = ['leeds', 'york'];
 const START = 200; /* on_hand of each level */
-const CONNECTIONS = 8;
+const CONNECTIONS = 16;
 const RETRY_MS = 50;
 /* Business refusals that may happen: too little is left, or a correction took units that were promised. */
 const REFUSALS = { reserve: 'insufficient_stock', fulfill: 'negative_quantity', adjust: 'negative_quantity' };
@@ -147,27 +147,41 @@ export class Trade {
 
   /* What never got an answer is sent again with the same key, twice: one effect, one answer. */
   async retry(load) {
-    for (const operation of this.open.splice(0)) {
+    await Promise.all(this.open.splice(0).map(async (operation) => {
       const first = await this.write(load, operation);
       const second = await this.write(load, operation);
       assert.equal(second.replayed, true);
       assert.deepEqual([second.status, second.json], [first.status, first.json]);
       this.learn(operation, first);
       this.retried++;
-    }
+    }));
   }
 
-  /* The server has what it acknowledged, since the last time that this was asked or, with `all`, ever. */
+  /* The server has what it acknowledged, since the last time that this was asked or, with `all`, ever, and no more. */
   async verify(server, { all = false } = {}) {
     const client = await api(server);
     await this.retry({ server, agent: client.agent });
-    for (const id of all ? this.states.keys() : this.changed) {
-      const { json } = await client.get(`/v1/reservations/${id}`, { status: 200 });
-      assert.deepEqual({ state: json.state, lines: stockLines(json.lines) }, this.states.get(id), `${id} is as it was acknowledged`);
+    if (all) {
+      await this.verifyReservations(client);
+    } else {
+      await Promise.all([...this.changed].map(async (id) =>
+        this.verifyReservation((await client.get(`/v1/reservations/${id}`, { status: 200 })).json)));
     }
     this.changed.clear();
     await this.verifyLevels(client);
     client.close();
+  }
+
+  verifyReservation({ id, state, lines }) {
+    assert.deepEqual({ state, lines: stockLines(lines) }, this.states.get(id), `${id} is as it was acknowledged`);
+  }
+
+  async verifyReservations(client) {
+    const isOurs = ({ lines }) => lines.every(({ sku }) => SKUS.includes(sku));
+    const rows = (await client.walk('/v1/reservations')).filter(isOurs);
+    rows.forEach((row) => this.verifyReservation(row));
+    assert.equal(new Set(rows.map(({ id }) => id)).size, this.states.size, 'each reservation that was acknowledged is there');
+    assert.equal(rows.length, this.states.size, 'and none twice');
   }
 
   /* on_hand is what acknowledged writes made it, and the promises are those that are open. */
