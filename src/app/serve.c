@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -23,6 +24,8 @@
 #define OPENAPI_BYTES_MAX (8 * 1024 * 1024)
 /* How long a stop waits for requests that were begun. */
 #define STOP_GRACE_MS 10000
+/* How long the answers to what failed with the store have to leave. */
+#define FAILED_GRACE_MS 500
 
 /* Everything that runs, in the order in which it starts. What has not started is NULL. */
 struct server {
@@ -35,17 +38,24 @@ struct server {
     struct availability *availability;
     bool availability_runs;
     struct api *api;
-    struct http_server *http;
+    _Atomic(struct http_server *) http; /* the sequencer thread looks for it when the store fails */
 };
 
-/* The sequencer thread: nothing unsure may leave the process any more, so it ends here, without cleaning up. */
+/*
+ * The sequencer thread: it ends here, without cleaning up, so that nothing more is decided on a state that is not known.
+ * The requests that it could not finish were told so; the HTTP threads get a moment to send that.
+ */
 static void inventory_failed_cb(void *ctx, enum err e, const struct err_note *note)
 {
-    (void)ctx;
+    struct server *s = ctx;
     char quoted[512];
     log_line(
         LOG_ERROR, "store_failed", "code=%s detail=%s", err_info(e)->slug,
         log_quote(note->text, quoted, sizeof(quoted)));
+    struct http_server *http = atomic_load(&s->http);
+    if (http != NULL) {
+        http_stop(http, FAILED_GRACE_MS);
+    }
     _exit(EXIT_BROKEN);
 }
 
@@ -129,8 +139,10 @@ static enum err start_http(struct server *s, struct err_note *note)
         .thread_woken = api_thread_woken,
         .thread_stop = api_thread_stop,
     };
-    TRY(http_start(&options, &s->http, note));
-    api_set_server(s->api, s->http);
+    struct http_server *http;
+    TRY(http_start(&options, &http, note));
+    atomic_store(&s->http, http);
+    api_set_server(s->api, http);
     return ERR_OK;
 }
 

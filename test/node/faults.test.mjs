@@ -19,6 +19,7 @@ import {
 import { loseUnsynced, newDisk, POWER, powercut, POWERCUT, runRounds } from './rounds.mjs';
 import { SHORTWRITE } from './shortwrites.mjs';
 import { runStops } from './stops.mjs';
+import { attach, straceArguments } from './sweep.mjs';
 import { CALLS, runSweep, sample, SHORT_WRITES } from './sweeps.mjs';
 import { pass } from './tally.mjs';
 import { randomFrom, Trade } from './trade.mjs';
@@ -80,6 +81,37 @@ test(`each write is cut short once (FAULT_SEED=${SEED})`, { skip: forPreload(SHO
   const tally = await pass((failed) => runSweep(SHORT_WRITES, { choose: someShortWrites, failed }));
   t.diagnostic(tally.line());
   assertFaults(tally);
+});
+
+/* Not known; surely not done; not even begun. */
+const UNDONE = ['outcome_unknown', 'not_committed', 'overloaded'];
+
+/* Each request that was on its way is answered, and its key tells the truth afterwards. */
+async function failInDoubt(server, client, keys) {
+  const log = path.join(temporaryDirectory(), 'strace');
+  const tracer = await attach(server, straceArguments(server.data, log, 'fdatasync:error=EIO:when=1'));
+  const answers = await Promise.all(keys.map((key) => client.reserve([{ sku: 'DOUBT', quantity: 1 }], {}, { key, status: 503 })));
+  await tracer.ended;
+  assert.deepEqual(await server.exited, { code: 70, signal: null });
+  const codes = answers.map(({ json }) => json.code);
+  assert.ok(codes.includes('outcome_unknown') && codes.every((code) => UNDONE.includes(code)), codes.join());
+}
+
+test('who waits for a commit that fails in doubt is told so before the process ends', {
+  skip: SANITIZED || (!mayTrace && 'strace is not permitted to follow a process'),
+}, async () => {
+  const first = await startServer();
+  const client = await api(first);
+  await client.stock({ DOUBT: { leeds: 100 } });
+  const keys = Array.from({ length: 8 }, (_, i) => `doubt-${i}`);
+  await failInDoubt(first, client, keys);
+  client.close();
+  const second = await startServer({ data: first.data });
+  const again = await api(second);
+  await Promise.all(keys.map((key) => again.reserve([{ sku: 'DOUBT', quantity: 1 }], {}, { key, status: 201 })));
+  assert.equal((await again.level('DOUBT', 'leeds')).reserved, keys.length);
+  again.close();
+  await finish(second);
 });
 
 /* ---- Power cuts ---- */

@@ -14,13 +14,13 @@ const FILES = ['', '/lock', '/onhand.db', '/onhand.db-journal', '/onhand.db-wal'
 
 /* ---- strace ---- */
 
-function straceArguments(data, log, inject) {
+export function straceArguments(data, log, inject) {
   const paths = FILES.flatMap((file) => ['-P', `${data}${file}`]);
   return ['-f', '-y', '-s', '0', '-o', log, '-e', `trace=${CALLS}`, ...paths, ...(inject === undefined ? [] : ['-e', `inject=${inject}`])];
 }
 
 /* Follows a running server; resolves when it does. */
-async function attach(server, args) {
+export async function attach(server, args) {
   const child = spawn('strace', [...args, '-p', String(server.pid)], { stdio: ['ignore', 'ignore', 'pipe'] });
   let said = '';
   child.stderr.on('data', (chunk) => {
