@@ -86,10 +86,10 @@ test(`each write is cut short once (FAULT_SEED=${SEED})`, { skip: forPreload(SHO
 /* Not known; surely not done; not even begun. */
 const UNDONE = ['outcome_unknown', 'not_committed', 'overloaded'];
 
-/* Each request that was on its way is answered, and its key tells the truth afterwards. */
+/* The sync takes its time before it fails, so that all requests are there by then: each is answered. */
 async function failInDoubt(server, client, keys) {
   const log = path.join(temporaryDirectory(), 'strace');
-  const tracer = await attach(server, straceArguments(server.data, log, 'fdatasync:error=EIO:when=1'));
+  const tracer = await attach(server, straceArguments(server.data, log, 'fdatasync:error=EIO:when=1:delay_enter=2000000'));
   const answers = await Promise.all(keys.map((key) => client.reserve([{ sku: 'DOUBT', quantity: 1 }], {}, { key, status: 503 })));
   await tracer.ended;
   assert.deepEqual(await server.exited, { code: 70, signal: null });

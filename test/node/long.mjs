@@ -26,8 +26,7 @@ const rounds = (death) => ({ seed, rounds, ends, lanes }) => runRounds(death, { 
 
 const sweep = (kind) => async ({ seed, ends, only }) => {
   const choose = (cases) => (only === undefined ? shuffled(cases, seed) : cases.filter((one) => kind.nameOf(one) === only));
-  const tally = await runSweep(kind, { choose, ends, failed });
-  console.log(`${kind.suite}: ${tally.runs + tally.failures} of ${tally.all} cases, ${JSON.stringify(tally.ends)}`);
+  const tally = await runSweep(kind, { choose, ends, failed, told: (line) => console.log(line) });
   return tally;
 };
 

@@ -9,6 +9,7 @@ import {
 } from './harness.mjs';
 
 const WAL_BYTES_BEFORE = 3900 * 4120; /* the script's own writes pass the mark at which the log is moved */
+const FILLER_BYTES = 4000;
 const EXIT_MS_MAX = 15000;
 const RETRY_MS = 50;
 /* store failed while running; data directory cannot be opened */
@@ -151,18 +152,18 @@ export async function settle(data, run) {
 
 /* ---- The data it runs on ---- */
 
-/* Data with stock and a long write-ahead log, as a kill leaves it. */
+/*
+ * Data with stock and a long write-ahead log, as a kill leaves it. What fills the log is one large item, written again
+ * and again: so the data stays small, and quick to look through.
+ */
 export async function makeFixture() {
   const data = temporaryDirectory();
   const server = await startServer({ data });
   const client = await api(server);
   await client.stock(Object.fromEntries(SKUS.map((sku) => [sku, { leeds: 1000, york: 1000 }])));
-  while (fs.statSync(`${data}/onhand.db-wal`).size < WAL_BYTES_BEFORE) {
-    await Promise.all(SKUS.map((sku) => client.post('/v1/adjustments', adjust(sku, 1).body, { status: 201 })));
-  }
-  for (const [sku, on_hand] of SKUS.map((sku) => [sku, 1000])) {
-    const level = await client.get(`/v1/levels/${sku}/leeds`);
-    await client.put(`/v1/levels/${sku}/leeds`, { on_hand }, { headers: { 'If-Match': level.headers.etag }, status: 200 });
+  const attributes = { filler: 'x'.repeat(FILLER_BYTES) };
+  for (let i = 0; fs.statSync(`${data}/onhand.db-wal`).size < WAL_BYTES_BEFORE; i++) {
+    await client.put('/v1/items/FILLER', { name: `Filler ${i}`, attributes }, { status: i === 0 ? 201 : 200 });
   }
   client.close();
   await killServer(server);

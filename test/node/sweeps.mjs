@@ -34,7 +34,13 @@ export function shuffled(list, seed) {
 class SweepTally extends Tally {
   constructor(suite) {
     super(suite);
+    this.all = 0;
     this.ends = { wentOn: 0, stopped: 0, killed: 0, missed: 0 };
+  }
+
+  /* How far it is. */
+  progress() {
+    return `${this.suite}: ${this.runs + this.failures} of ${this.all} cases, ${JSON.stringify(this.ends)}`;
   }
 
   ran({ end, ready_ms, missed }) {
@@ -47,13 +53,15 @@ class SweepTally extends Tally {
 
 /*
  * Runs the cases that `choose` takes from all, until `ends`. `failed` is told of each that went wrong, with the command
- * that repeats it.
+ * that repeats it; `told` hears once a minute, and at the end, how far it is.
  */
-export async function runSweep(kind, { choose, ends = Infinity, failed }) {
+export async function runSweep(kind, { choose, ends = Infinity, failed, told = () => {} }) {
   const tally = new SweepTally(kind.suite);
   const fixture = await makeFixture();
   const { cases, expected } = await kind.count(fixture);
   const waiting = choose(cases);
+  tally.all = waiting.length;
+  const minute = setInterval(() => told(tally.progress()), 60000);
   const lane = async () => {
     for (let next = waiting.shift(); next !== undefined && Date.now() < ends; next = waiting.shift()) {
       const name = kind.nameOf(next);
@@ -65,6 +73,7 @@ export async function runSweep(kind, { choose, ends = Infinity, failed }) {
     }
   };
   await Promise.all(Array.from({ length: LANES }, lane));
-  tally.all = cases.length;
+  clearInterval(minute);
+  told(tally.progress());
   return tally;
 }
