@@ -399,7 +399,7 @@ static void a_write_that_fails_is_in_doubt_and_final(void **state)
     struct batch b = {.epoch = s.head.epoch, .seq_before = 1, .seq_after = 1, .time_ms = s.now_ms, .changes = &none};
     struct err_note note = {""};
     assert_int_equal(store_commit(store, &b, &note), ERR_IO);
-    assert_non_null(strstr(note.text, "earlier commit"));
+    assert_non_null(strstr(note.text, "earlier write"));
     scene_end(&s);
     store_free(store);
     struct scene t;
