@@ -189,7 +189,7 @@ struct world {
 /* --- world.c --- */
 struct world *world_new(uint64_t seed);
 void world_free(struct world *w);
-/* `steps` with faults, then without until everything has settled. */
+/* `steps` with faults, in some seeds four times as many, then without until everything has settled. */
 void world_run(struct world *w, uint64_t steps);
 uint64_t world_below(struct world *w, uint64_t bound);
 bool world_chance(struct world *w, uint64_t one_in);
