@@ -320,7 +320,7 @@ static bool reload(struct life *l)
     struct inventory_metrics metrics;
     sequencer_metrics(l->sequencer, &metrics);
     mark(MARK_DISK_FULL_RELOAD);
-    l->full_at_ms = l->tick_ms;
+    l->world->model.healthy_since_ms = l->tick_ms + FULL_PAUSE_MS;
     if (l->asked != NULL || l->answered != NULL) {
         mark(MARK_RELOAD_WITH_LOOKUPS);
     }
@@ -425,9 +425,6 @@ void life_turn(struct life *l)
     }
     l->tick_ms = ledger_clock_now_ms(&l->clock);
     sequencer_tick(l->sequencer, l->tick_ms);
-    if (l->tick_ms <= l->full_at_ms + FULL_PAUSE_MS) {
-        l->world->model.healthy_since_ms = l->tick_ms;
-    }
     if (l->committed && !take_commit(l)) {
         fail(l);
         return;

@@ -94,7 +94,6 @@ struct life {
     struct ledger_clock clock;
     struct store_head head;
     int64_t tick_ms;
-    int64_t full_at_ms; /* when a batch did not fit last */
 
     /* The hand-overs between its threads. */
     const struct batch *batch;
