@@ -4,7 +4,7 @@ BUILD := build
 # Under sanitizers gcc warns of what cannot happen.
 SANITIZE := -Db_lundef=false -Doptimization=1 -Dwerror=false
 
-.PHONY: all demo test lint asan tsan valgrind coverage fuzz deep bench clean help
+.PHONY: all demo test lint asan tsan valgrind coverage fuzz plants deep bench clean help
 
 all: ## build the program: build/onhand
 	@tools/setup build
@@ -43,6 +43,10 @@ fuzz: ## fuzz every parser, SECONDS=60 each, with address and undefined-behaviou
 	@tools/setup fuzz
 	@FUZZ_SECONDS=$(or $(SECONDS),60) BUILD=$(BUILD)-fuzz tools/fuzz run
 
+plants: ## put known bugs into a copy of the tree, one by one, and see that the checks find them (ARGS="p17", ARGS=--all)
+	@tools/setup test
+	@tools/plants $(ARGS)
+
 deep: ## run the long forms of all proofs, MINUTES=60; appends to qa/ledger.csv
 	@tools/setup test
 	@tools/setup fuzz
@@ -54,7 +58,7 @@ bench: ## benchmarks: there are none yet
 	@echo "There are no benchmarks yet. \`make demo\` prints the throughput and latency of its own run."
 
 clean: ## remove what was built
-	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-valgrind $(BUILD)-coverage $(BUILD)-fuzz build-deep
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-valgrind $(BUILD)-coverage $(BUILD)-fuzz build-deep build-plants
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
