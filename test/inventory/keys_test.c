@@ -33,6 +33,7 @@ static void a_refusal_is_kept_for_its_key_too(void **state)
     struct ask *again = run(b, ask_keyed(ask_reserve("a", 2, 60), "k", "one"));
     assert_string_equal(ask_answer(refused), "insufficient_stock 1");
     assert_string_equal(ask_answer(again), "insufficient_stock 1");
+    assert_int_equal(again->r.status, refused->r.status);
     bench_free(b);
 }
 
