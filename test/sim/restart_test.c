@@ -24,11 +24,16 @@ static uint64_t seq_of_next_life(void)
     return seq;
 }
 
-static void stock_up(struct scene *s, int64_t quantity)
+/* The first life: one item with stock, committed. */
+static struct store *begin_with_stock(struct scene *s)
 {
+    struct store *store = open_store();
+    scene_begin(s, store);
     scene_item(s, "a", "name");
     scene_location(s, "leeds", 1);
-    scene_receive(s, "a", "leeds", quantity);
+    scene_receive(s, "a", "leeds", 10);
+    scene_must_commit(s);
+    return store;
 }
 
 /*
@@ -38,11 +43,8 @@ static void stock_up(struct scene *s, int64_t quantity)
 static uint64_t seq_kept_after_failed_sync(uint64_t seed)
 {
     struct disk *disk = disk_new(seed);
-    struct store *first = open_store();
     struct scene s;
-    scene_begin(&s, first);
-    stock_up(&s, 10);
-    scene_must_commit(&s);
+    struct store *first = begin_with_stock(&s);
     disk_faults(disk)->fail_sync_ppm = 1000000;
     scene_receive(&s, "a", "leeds", 1);
     assert_int_equal(scene_commit(&s), ERR_IO);
@@ -79,11 +81,8 @@ static void what_is_committed_on_a_failed_sync_survives_a_power_cut(void **state
 static bool start_fails_after_failed_sync(uint64_t seed)
 {
     struct disk *disk = disk_new(seed);
-    struct store *store = open_store();
     struct scene s;
-    scene_begin(&s, store);
-    stock_up(&s, 10);
-    scene_must_commit(&s);
+    struct store *store = begin_with_stock(&s);
     scene_end(&s);
     store_free(store);
 
