@@ -94,9 +94,9 @@ enum err store_sqlite_open(const char *dir, uint32_t partition, struct store **o
  */
 static void close_database(struct store_sqlite *s)
 {
-    if (s->failed == ERR_OK) {
-        (void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
-        (void)sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    if (s->failed == ERR_OK &&
+        sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) == SQLITE_OK) {
+        (void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL); /* removes the empty log */
     }
     database_finalize(s->write, WRITE_COUNT);
     int rc = sqlite3_close(s->db);
