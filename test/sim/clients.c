@@ -547,6 +547,9 @@ static void replay_came(struct world *w, struct attempt *a)
             str_equal(buf_str(&a->request.answer), str_from(owner->answer_before)),
         "I3", "the answer given again differs: \"%.*s\" and not \"%s\"", STR_ARG(buf_str(&a->request.answer)),
         owner->answer);
+    promise(
+        a->request.status == owner->status || a->request.status == owner->status_before, "I3",
+        "the answer given again has status %u", a->request.status);
     mark(MARK_REPLAYED);
     if (owner->stored_in_life != a->life->number) {
         mark(MARK_REPLAYED_LATER_LIFE);
@@ -588,6 +591,7 @@ static void refusal_came(struct world *w, struct attempt *a)
         return;
     case ERR_NOT_COMMITTED:
         promise(!a->durable, "I18", "stored, and called not stored");
+        promise(!a->handed_over || a->life->commit_err != ERR_IO, "I18", "perhaps stored, and called not stored");
         mark(MARK_TOLD_NOT_COMMITTED);
         return;
     case ERR_OUTCOME_UNKNOWN:
@@ -655,6 +659,8 @@ void intent_stored(struct world *w, struct intent *i, const struct decided *d, s
     i->stored_in_life = life;
     mem_free(i->answer_before);
     i->answer_before = i->answer;
+    i->status_before = i->status;
+    i->status = d->status;
     i->answer = mem_copy_str(answer);
     i->answer_len = answer.len;
     if (i->command.kind == COMMAND_RESERVE && d->outcome == OUTCOME_OK) {

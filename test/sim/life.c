@@ -18,6 +18,7 @@ static void decided_copy_answer(struct decided *d, const struct attempt *a)
     struct str answer = buf_str(&a->request.answer);
     d->answer = mem_copy_str(answer);
     d->answer_len = answer.len;
+    d->status = a->request.status;
 }
 
 static void copy_facts(struct commit *c, const struct changes *changes)
@@ -55,6 +56,7 @@ static void take_log(struct life *l, struct commit *c)
         decided_copy_answer(&c->decided[i], log->attempts[i]);
         l->committing[i] = log->attempts[i];
         log->attempts[i]->logged = false;
+        log->attempts[i]->handed_over = true;
     }
     log->len = 0;
 }
@@ -573,6 +575,7 @@ void life_run_hub(struct life *l)
 {
     l->hub_wakes = false;
     hub_turn(l->hub, world_mono_ms(l->world), l->world->mono_ns);
+    pages_check(l->world);
 }
 
 /* --- at rest ---------------------------------------------------------------------------------------------------------------- */
@@ -588,7 +591,7 @@ int64_t life_next_wake_ms(const struct life *l)
     return sequencer_next_wake_ms(l->sequencer) - ledger_clock_now_ms(&l->clock);
 }
 
-static void shadow_drain(struct life *l)
+void life_settle_shadow(struct life *l)
 {
     while (l->shadow_len > 0) {
         shadow_take(l, world_below(l->world, l->shadow_len));
@@ -603,6 +606,5 @@ bool life_stop(struct life *l)
         (void)life_run_project(l);
         life_turn(l);
     }
-    shadow_drain(l);
     return !l->over && life_is_idle(l);
 }

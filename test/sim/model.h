@@ -44,6 +44,7 @@ struct decided {
     int64_t expires_ms;
     char *answer; /* its bytes; owned by the commit */
     size_t answer_len;
+    uint16_t status;
     bool keyed;
 };
 

@@ -183,6 +183,7 @@ static void take_text(struct page *p)
 
 static size_t page_read(struct page *p, size_t size)
 {
+    p->unread = false;
     char out[8192];
     check(size <= sizeof(out));
     size_t len = stream_fill(p->stream, out, size, world_mono_ms(p->world));
@@ -247,6 +248,8 @@ static void page_open(struct page *p)
     p->fresh = true;
     p->awake = true;
     p->slow = world_chance(w, 4);
+    p->unread = true;
+    p->opened_ms = world_mono_ms(w);
     memset(p->told, 0, sizeof(p->told));
     struct stream_io io = {.ctx = p, .wake = page_wake, .cut = page_cut};
     p->stream = stream_open(w->life->hub, entries, p->items_len, resume, w->life->head.epoch, io, world_mono_ms(w));
@@ -266,6 +269,16 @@ void pages_act(struct world *w)
         page_break(p);
     } else if (p->awake && (!p->slow || world_chance(w, 100))) {
         (void)page_read(p, 1 + world_below(w, world_chance(w, 3) ? 40 : 2000));
+    }
+}
+
+void pages_check(struct world *w)
+{
+    for (size_t i = 0; i < PAGES; i++) {
+        const struct page *p = &w->pages[i];
+        promise(
+            p->stream == NULL || !p->unread || world_mono_ms(w) - p->opened_ms < STREAM_UNREAD_MS_MAX, "I16",
+            "a page that does not read is kept");
     }
 }
 

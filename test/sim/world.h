@@ -44,6 +44,7 @@ struct intent {
     bool was_in_doubt;
     char *answer; /* the bytes that were stored */
     size_t answer_len;
+    uint16_t status, status_before;
     char *answer_before; /* the one that was stored for it before its key was forgotten */
 
     /* What the client knows. */
@@ -64,7 +65,8 @@ struct attempt {
     struct life *life;
     const struct intent *owner_when_sent; /* of its key: a lookup may have begun before the key was forgotten */
     size_t log_at;
-    bool logged; /* decided, in the life's log, not handed over */
+    bool handed_over; /* in a batch that the store was given */
+    bool logged;      /* decided, in the life's log, not handed over */
     bool decided;
     bool has_rows;
     bool durable;
@@ -129,6 +131,8 @@ struct page {
     struct stream *stream; /* NULL: not connected */
     bool awake;            /* the stream has something to write, or may have */
     bool slow;
+    bool unread; /* nothing was read since it connected */
+    int64_t opened_ms;
     bool fresh;        /* no frame since it connected */
     bool expect_reset; /* it came back with an id of another life */
     bool resumed;
@@ -214,6 +218,8 @@ int64_t life_next_wake_ms(const struct life *l);
 void life_end(struct life *l);
 /* Asked to stop, it finishes first. False: it failed meanwhile. */
 bool life_stop(struct life *l);
+/* The shadow has all rows that the view has. */
+void life_settle_shadow(struct life *l);
 void life_submit(struct life *l, struct attempt *a);
 
 /* --- verify.c: the store, the ledger and the view are what the model says --- */
@@ -246,6 +252,7 @@ void pages_init(struct world *w);
 void pages_act(struct world *w);
 void pages_settle(struct world *w);   /* everyone connects and reads all; then each has what the model says */
 void pages_read_all(struct world *w); /* those who read */
+void pages_check(struct world *w);    /* after the hub's turn: none is kept that does not read */
 void pages_lose(struct world *w);     /* the process is gone */
 void pages_release(struct world *w);
 
