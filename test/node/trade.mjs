@@ -6,6 +6,8 @@ import assert from 'node:assert/strict';
 import http from 'node:http';
 import { api, newKey, send, sleep } from './harness.mjs';
 
+/* More than a minute, for which a server may be made to stand still. */
+const ANSWER_MS_MAX = 180000;
 const SKUS = Array.from({ length: 8 }, (_, i) => `T-${i}`);
 const LOCATIONS = ['leeds', 'york'];
 const START = 200; /* on_hand of each level */
@@ -99,7 +101,7 @@ export class Trade {
   async write({ server, agent }, operation) {
     const body = JSON.stringify(operation.body);
     const headers = { 'Content-Type': 'application/json', 'Idempotency-Key': operation.key, 'Content-Length': Buffer.byteLength(body) };
-    const answer = await send(server, 'POST', operation.target, { headers, body, agent });
+    const answer = await send(server, 'POST', operation.target, { headers, body, agent, timeout_ms: ANSWER_MS_MAX });
     return { status: answer.status, replayed: answer.headers['idempotent-replayed'] === 'true', json: JSON.parse(answer.text) };
   }
 
