@@ -287,7 +287,6 @@ static void transition_some(struct world *w, struct intent *i)
     for (uint32_t n = 0; n < i->command.lines_len; n++) {
         const struct model_line *l = &w->model.lines[r->lines_at + world_below(w, r->lines_len)];
         if (world_below(w, 6) > 0) {
-            i->lines[n].sku = str_from(SKUS[0]);
             i->lines[n].sku = str_from(w->model.items[l->item].sku);
             i->lines[n].location = STR_NONE;
             i->lines[n].quantity = 1 + (int64_t)world_below(w, (uint64_t)l->quantity);

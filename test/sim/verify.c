@@ -55,13 +55,12 @@ static struct evidence gather(struct life *l, const struct commit *c)
 }
 
 /* Places are made without a movement, and by one command at a time or many. */
-static uint32_t places_made(const struct world *w, const struct commit *c)
+static uint32_t places_made(const struct commit *c)
 {
     uint32_t made = 0;
     for (size_t i = 0; i < c->decided_len; i++) {
         made += c->decided[i].created && intent_command(c->decided[i].intent)->kind == COMMAND_DEFINE_LOCATION;
     }
-    (void)w;
     return made;
 }
 
@@ -79,7 +78,7 @@ bool verify_doubt(struct life *l)
     if (disk_is_dead(w->disk)) {
         return false;
     }
-    uint32_t places = places_made(w, c);
+    uint32_t places = places_made(c);
     if (places > 0) {
         uint64_t now = ledger_counts(sequencer_ledger(l->sequencer)).locations;
         witness(&e, now == w->model.locations_len + places);
@@ -453,9 +452,8 @@ static void verify_integrity(void)
     sqlite3_close(db);
 }
 
-void verify_audit(struct world *w)
+void verify_audit(void)
 {
-    (void)w;
     verify_integrity();
     char *text = NULL;
     size_t len = 0;

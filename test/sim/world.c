@@ -205,7 +205,7 @@ static void start(struct world *w)
         verify_store(w->life);
     }
     if (world_chance(w, 8) && !(w->faults_on && (w->plan.read_errors || w->plan.write_errors || w->plan.deaths))) {
-        verify_audit(w);
+        verify_audit();
     }
     if (model_seq(&w->model) == 0 && w->model.items_len == 0 && w->open_len == 0) {
         clients_set_up(w);
@@ -545,7 +545,7 @@ static void verify_all(struct world *w)
     verify_ledger(w->life);
     verify_store(w->life);
     verify_view(w->life);
-    verify_audit(w);
+    verify_audit();
 }
 
 /* Nothing is left of what was only in memory: the next life finds the same. */
@@ -574,7 +574,7 @@ static void end_of_a_lie(struct world *w)
     w->life = life_begin(w);
     promise(w->life != NULL, "I7", "a start after a lie fails");
     verify_prefix(w->life);
-    verify_audit(w);
+    verify_audit();
 }
 
 static bool lie_is_over(const struct world *w)

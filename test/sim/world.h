@@ -115,7 +115,6 @@ struct life {
 
     struct view view;
     struct hub *hub;
-    bool hub_wakes;
     struct view shadow; /* the same rows, repeated and in another order */
     struct level_row *shadow_rows;
     size_t shadow_len, shadow_cap;
@@ -133,9 +132,8 @@ struct page {
     bool slow;
     bool unread; /* nothing was read since it connected */
     int64_t opened_ms;
-    bool fresh;        /* no frame since it connected */
-    bool expect_reset; /* it came back with an id of another life */
-    bool resumed;
+    bool fresh;                     /* no frame since it connected */
+    bool expect_reset;              /* it came back with an id of another life */
     bool told[MODEL_ITEMS_MAX + 1]; /* on this connection */
     uint64_t version[MODEL_ITEMS_MAX + 1];
     bool known[MODEL_ITEMS_MAX + 1];
@@ -176,7 +174,6 @@ struct world {
     uint64_t keys_stored;
     uint64_t keys_max;
     struct intent *intents; /* all, newest first */
-    size_t intents_open;
     struct intent **open;
     size_t open_len, open_cap;
     struct key_story **stories;
@@ -225,9 +222,9 @@ void life_submit(struct life *l, struct attempt *a);
 /* --- verify.c: the store, the ledger and the view are what the model says --- */
 bool verify_doubt(struct life *l); /* resolves the commit without an answer; false: it died before */
 void verify_ledger(struct life *l);
-void verify_view(struct life *l);   /* all is told */
-void verify_store(struct life *l);  /* rows */
-void verify_audit(struct world *w); /* the product's own audit, and the library's */
+void verify_view(struct life *l);  /* all is told */
+void verify_store(struct life *l); /* rows */
+void verify_audit(void);           /* the product's own audit, and the library's */
 void verify_shown(struct world *w, uint32_t item, const struct shown *s);
 void verify_queries(struct life *l); /* a random read of the store */
 void verify_prefix(struct life *l);  /* after a lie: an older, consistent state */
