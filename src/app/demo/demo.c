@@ -1,9 +1,10 @@
 #include "app/demo/demo.h"
 
 #include "app/audit.h"
-#include "app/demo/child.h"
+#include "app/child.h"
+#include "app/data_dir.h"
+#include "app/demo/log_dir.h"
 #include "app/demo/progress.h"
-#include "app/demo/workspace.h"
 #include "app/exit.h"
 #include "app/subcommand.h"
 #include "base/clock.h"
@@ -48,7 +49,8 @@ struct demo_options {
 
 struct demo {
     struct demo_options options;
-    struct workspace workspace;
+    char log_dir[PATH_MAX];
+    struct data_dir data;
     struct trade_log log;
     struct plan plan;
     struct book book;
@@ -137,7 +139,7 @@ static void progress_cb(void *ctx, struct replay_stats *stats, const struct trad
 
 static enum err load_log(struct demo *d, struct err_note *note)
 {
-    TRY(trade_load(d->workspace.file_dir, &d->log, note));
+    TRY(trade_load(d->log_dir, &d->log, note));
     plan_make(&d->log, &d->plan);
     book_init(&d->book, d->log.skus_len);
     progress_init(&d->progress, stdout, &d->log);
@@ -151,11 +153,11 @@ static enum err load_log(struct demo *d, struct err_note *note)
 static enum err start_server(struct demo *d, struct err_note *note)
 {
     const struct demo_options *o = &d->options;
-    TRY(child_start(o->host, (uint16_t)o->port, d->workspace.data_dir, &d->child, note));
+    TRY(child_start(o->host, (uint16_t)o->port, d->data.path, &d->child, note));
     bool is_v6 = strchr(o->host, ':') != NULL;
     snprintf(d->url, sizeof(d->url), is_v6 ? "http://[%s]:%u" : "http://%s:%u", o->host, d->child.port);
     printf("Server:    %s/  <- open it now: the shelf shows what is left while it sells\n", d->url);
-    printf("Data:      %s (SQLite, every commit synced to the disk)\n\n", d->workspace.data_dir);
+    printf("Data:      %s (SQLite, every commit synced to the disk)\n\n", d->data.path);
     struct replay_options options = {
         .host = o->host,
         .port = d->child.port,
@@ -189,7 +191,7 @@ static bool prove(struct demo *d)
         "Books:     %" PRIu64 " levels differ from the client's own books, %" PRIu64
         " products do not balance,\n           %" PRIu64 " levels still promise units\n",
         c.differences, c.unbalanced, c.promised);
-    int audit = audit_run(d->workspace.data_dir, stdout);
+    int audit = audit_run(d->data.path, stdout);
     if (audit == EXIT_CANNOT_RUN) {
         printf("audit: could not run\n");
     }
@@ -256,7 +258,8 @@ static bool replay_and_prove(struct demo *d)
 
 static enum err run(struct demo *d, bool *out_right, struct err_note *note)
 {
-    TRY(workspace_open(d->options.data, d->options.file, &d->workspace, note));
+    TRY(log_dir_find(d->options.file, d->log_dir, note));
+    TRY(data_dir_open(d->options.data, "demo", &d->data, note));
     TRY(load_log(d, note));
     TRY(start_server(d, note));
     *out_right = replay_and_prove(d);
@@ -280,7 +283,7 @@ static void release(struct demo *d)
     book_release(&d->book);
     plan_release(&d->plan);
     trade_release(&d->log);
-    workspace_close(&d->workspace);
+    data_dir_close(&d->data);
     close(d->signals);
 }
 

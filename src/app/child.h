@@ -1,8 +1,8 @@
 /*
- * The server of the demo: this program again, as `onhand serve` in a process of its own.
+ * A server for the demo and the benchmarks: this program again, as `onhand serve` in a process of its own.
  */
-#ifndef APP_DEMO_CHILD_H
-#define APP_DEMO_CHILD_H
+#ifndef APP_CHILD_H
+#define APP_CHILD_H
 
 #include "base/err.h"
 

@@ -1,4 +1,4 @@
-#include "app/demo/child.h"
+#include "app/child.h"
 
 #include "base/clock.h"
 #include "base/str.h"
@@ -18,7 +18,7 @@
 #define STOP_POLL_US 20000
 #define READY_LINE_MAX 8192
 
-/* In the new process. A Ctrl-C is for the demo alone, which stops the server when it is done with it. */
+/* In the new process. A Ctrl-C is for the parent alone, which stops the server when it is done with it. */
 static _Noreturn void run_server(const char *host, uint16_t port, const char *data_dir, int out)
 {
     sigset_t none;
@@ -36,7 +36,7 @@ static _Noreturn void run_server(const char *host, uint16_t port, const char *da
     program[len > 0 ? len : 0] = '\0';
     execv(program, (char *const *)(uintptr_t)arguments);          /* by its name, so that it is shown under it */
     execv("/proc/self/exe", (char *const *)(uintptr_t)arguments); /* the file may have been replaced */
-    perror("onhand demo: the server cannot be started");
+    perror("onhand: the server cannot be started");
     _exit(127);
 }
 
