@@ -3,15 +3,11 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "load/address.h"
 #include "load/response.h"
 
 #include <errno.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <stdio.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -43,9 +39,7 @@ struct connection {
 
 struct load_client {
     struct load_options options;
-    struct sockaddr_storage address;
-    socklen_t address_len;
-    char *host_header;
+    struct load_address address;
     int epoll_fd;
     unsigned open_requests;
     unsigned failed;
@@ -54,39 +48,11 @@ struct load_client {
     struct connection connections[];
 };
 
-static enum err resolve(struct load_client *c, struct err_note *note)
-{
-    char port[8];
-    snprintf(port, sizeof(port), "%u", c->options.port);
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-    struct addrinfo *found;
-    int failed = getaddrinfo(c->options.host, port, &hints, &found);
-    if (failed != 0) {
-        return err_note_set(note, ERR_CONFIG, "%s: %s", c->options.host, gai_strerror(failed));
-    }
-    memcpy(&c->address, found->ai_addr, found->ai_addrlen);
-    c->address_len = found->ai_addrlen;
-    freeaddrinfo(found);
-    return ERR_OK;
-}
-
-static char *host_header(const struct load_options *options)
-{
-    struct buf b;
-    buf_init(&b, 1024);
-    bool is_v6 = strchr(options->host, ':') != NULL;
-    buf_printf(&b, is_v6 ? "[%s]:%u" : "%s:%u", options->host, options->port);
-    char *text = mem_copy_str(buf_str(&b));
-    buf_release(&b);
-    return text;
-}
-
 enum err load_client_new(const struct load_options *options, struct load_client **out, struct err_note *note)
 {
     check(options->connections > 0);
     struct load_client *c = mem_new(sizeof(*c) + options->connections * sizeof(c->connections[0]));
     c->options = *options;
-    c->host_header = host_header(options);
     c->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     for (unsigned i = 0; i < options->connections; i++) {
         struct connection *conn = &c->connections[i];
@@ -94,7 +60,8 @@ enum err load_client_new(const struct load_options *options, struct load_client 
         buf_init(&conn->head, REQUEST_HEAD_BYTES_MAX);
         buf_init(&conn->received, RESPONSE_HEAD_BYTES_MAX + RESPONSE_BODY_BYTES_MAX + RECEIVE_BYTES_MIN);
     }
-    enum err e = c->epoll_fd < 0 ? err_note_set(note, ERR_IO, "epoll: %s", strerror(errno)) : resolve(c, note);
+    enum err e = c->epoll_fd < 0 ? err_note_set(note, ERR_IO, "epoll: %s", strerror(errno))
+                                 : load_resolve(options->host, options->port, &c->address, note);
     if (e != ERR_OK) {
         load_client_free(c);
         return e;
@@ -125,7 +92,6 @@ void load_client_free(struct load_client *c)
     if (c->epoll_fd >= 0) {
         close(c->epoll_fd);
     }
-    mem_free(c->host_header);
     mem_free(c);
 }
 
@@ -149,18 +115,12 @@ static void watch(struct load_client *c, struct connection *conn, bool is_new, b
 
 static void connect_socket(struct load_client *c, struct connection *conn)
 {
-    conn->fd = socket(c->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    conn->fd = load_connect(&c->address);
     if (conn->fd < 0) {
         fail(c, conn, strerror(errno));
         return;
     }
-    int one = 1;
-    check(setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) == 0);
     c->counts.connects++;
-    if (connect(conn->fd, (struct sockaddr *)&c->address, c->address_len) != 0 && errno != EINPROGRESS) {
-        fail(c, conn, strerror(errno));
-        return;
-    }
     watch(c, conn, true, true);
 }
 
@@ -170,7 +130,7 @@ static void render_head(struct load_client *c, struct connection *conn, const st
     buf_clear(b);
     buf_printf(b, "%s ", r->method);
     buf_put_str(b, r->path);
-    buf_printf(b, " HTTP/1.1\r\nHost: %s\r\n", c->host_header);
+    buf_printf(b, " HTTP/1.1\r\nHost: %s\r\n", c->address.host_header);
     if (!str_is_absent(r->key)) {
         buf_put_literal(b, "Idempotency-Key: ");
         buf_put_str(b, r->key);
@@ -280,7 +240,8 @@ static void take_answer(struct load_client *c, struct connection *conn)
     struct str bytes = buf_str(&conn->received);
     if (!conn->response_read) {
         enum response_read read = response_read_head(bytes, conn->head_only, &conn->response);
-        if (read == RESPONSE_BROKEN) {
+        bool has_length = read != RESPONSE_COMPLETE || conn->response.body == BODY_OF_LENGTH;
+        if (read == RESPONSE_BROKEN || !has_length) {
             fail(c, conn, "the answer is not HTTP/1.1 with a Content-Length");
             return;
         }
@@ -360,6 +321,11 @@ static void fail_timeouts(struct load_client *c)
             fail(c, conn, "no answer in time");
         }
     }
+}
+
+int load_client_fd(const struct load_client *c)
+{
+    return c->epoll_fd;
 }
 
 void load_poll(struct load_client *c, int timeout_ms)

@@ -49,6 +49,8 @@ bool load_is_idle(const struct load_client *c, unsigned connection);
 /* Requests without an answer yet. */
 unsigned load_open_requests(const struct load_client *c);
 
+/* Readable when load_poll has something to handle, for who waits for other things too. */
+int load_client_fd(const struct load_client *c);
 /* Waits up to `timeout_ms` (0: not at all) for events and handles them. */
 void load_poll(struct load_client *c, int timeout_ms);
 

@@ -38,6 +38,7 @@ static bool read_status_line(struct str line, struct response_head *out)
 }
 
 struct framing {
+    bool chunked;
     bool length_given;
     uint64_t length;
 };
@@ -51,7 +52,8 @@ static bool read_length(struct str value, struct framing *framing)
     if (framing->length_given && framing->length != length) {
         return false;
     }
-    *framing = (struct framing){true, length};
+    framing->length_given = true;
+    framing->length = length;
     return true;
 }
 
@@ -67,7 +69,8 @@ static bool read_header(struct str line, struct response_head *out, struct frami
         return read_length(value, framing);
     }
     if (name_is(name, "Transfer-Encoding")) {
-        return false;
+        framing->chunked = true;
+        return name_is(value, "chunked");
     }
     if (name_is(name, "Connection")) {
         if (name_is(value, "close")) {
@@ -104,6 +107,27 @@ static bool has_body(int status, bool head_only)
     return !head_only && status >= 200 && status != 204 && status != 304;
 }
 
+/* False: a length beside chunks, which two readers could understand in two ways. */
+static bool set_body(struct response_head *out, const struct framing *framing, bool head_only)
+{
+    if (framing->chunked && framing->length_given) {
+        return false;
+    }
+    out->body = BODY_OF_LENGTH;
+    if (!has_body(out->status, head_only)) {
+        return true;
+    }
+    if (framing->chunked) {
+        out->body = BODY_IN_CHUNKS;
+    } else if (framing->length_given) {
+        out->body_len = (size_t)framing->length;
+    } else {
+        out->body = BODY_UNTIL_CLOSE;
+        out->keep_alive = false;
+    }
+    return true;
+}
+
 static enum response_read read_one(struct str bytes, size_t from, bool head_only, struct response_head *out)
 {
     *out = (struct response_head){0};
@@ -118,10 +142,8 @@ static enum response_read read_one(struct str bytes, size_t from, bool head_only
     }
     while (next_line(bytes, &at, &line)) {
         if (line.len == 0) {
-            bool body = has_body(out->status, head_only);
             out->head_len = at;
-            out->body_len = body ? (size_t)framing.length : 0;
-            return body && !framing.length_given ? RESPONSE_BROKEN : RESPONSE_COMPLETE;
+            return set_body(out, &framing, head_only) ? RESPONSE_COMPLETE : RESPONSE_BROKEN;
         }
         if (!read_header(line, out, &framing)) {
             return RESPONSE_BROKEN;

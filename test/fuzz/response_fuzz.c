@@ -15,7 +15,8 @@ static void check_head(struct str bytes, bool head_only, const struct response_h
     check(head->head_len <= bytes.len && head->status >= 200 && head->status <= 599);
     check(head->body_len <= RESPONSE_BODY_BYTES_MAX && head->retry_after_s <= 3600);
     check(head->body_len == 0 || (!head_only && head->status != 204 && head->status != 304));
-    check(response_read_head(exact, head_only, &again) == RESPONSE_COMPLETE);
+    check(head->body == BODY_OF_LENGTH || head->body_len == 0);
+    check(response_read_head(exact, head_only, &again) == RESPONSE_COMPLETE && again.body == head->body);
     check(again.head_len == head->head_len && again.status == head->status && again.body_len == head->body_len);
     check(again.keep_alive == head->keep_alive && again.replayed == head->replayed);
     check(str_equal(again.content_type, head->content_type));

@@ -62,12 +62,14 @@ static void responses_are_framed_by_their_rules(void **state)
         {"HTTP/1.1 100 Continue\r\n\r\n", false, RESPONSE_INCOMPLETE, 0, 0, false},
         /* a reason phrase may be missing, the same length may be said twice */
         {"HTTP/1.1 200\r\nContent-Length: 4\r\nContent-Length: 4\r\n\r\n", false, RESPONSE_COMPLETE, 200, 4, true},
+        {"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n", false, RESPONSE_COMPLETE, 204, 0, true},
         /* refused */
-        {"HTTP/1.1 200 OK\r\n\r\n", false, RESPONSE_BROKEN, 0, 0, false},
         {"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", false, RESPONSE_BROKEN, 0, 0, false},
         {"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", false, RESPONSE_BROKEN, 0, 0, false},
         {"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n", false, RESPONSE_BROKEN, 0, 0, false},
-        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", false, RESPONSE_BROKEN, 0, 0, false},
+        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", false, RESPONSE_BROKEN, 0, 0, false},
+        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n", false, RESPONSE_BROKEN, 0, 0,
+         false},
         {"HTTP/1.1 200 OK\r\nno colon\r\n\r\n", false, RESPONSE_BROKEN, 0, 0, false},
         {"HTTP/2 200 OK\r\n\r\n", false, RESPONSE_BROKEN, 0, 0, false},
         {"HTTP/1.1 2000 OK\r\n\r\n", false, RESPONSE_BROKEN, 0, 0, false},
@@ -84,8 +86,24 @@ static void responses_are_framed_by_their_rules(void **state)
             assert_int_equal(head.status, cases[i].status);
             assert_int_equal(head.body_len, cases[i].body_len);
             assert_int_equal(head.keep_alive, cases[i].keep_alive);
+            assert_int_equal(head.body, BODY_OF_LENGTH);
         }
     }
+}
+
+static void bodies_without_a_length_are_told_apart(void **state)
+{
+    (void)state;
+    struct response_head head;
+    static const char chunked[] = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    assert_int_equal(response_read_head(str_from(chunked), false, &head), RESPONSE_COMPLETE);
+    assert_int_equal(head.body, BODY_IN_CHUNKS);
+    assert_true(head.keep_alive);
+    assert_int_equal(response_read_head(STR("HTTP/1.1 200 OK\r\n\r\n"), false, &head), RESPONSE_COMPLETE);
+    assert_int_equal(head.body, BODY_UNTIL_CLOSE);
+    assert_false(head.keep_alive);
+    assert_int_equal(response_read_head(STR("HTTP/1.1 200 OK\r\n\r\n"), true, &head), RESPONSE_COMPLETE);
+    assert_int_equal(head.body, BODY_OF_LENGTH);
 }
 
 static void a_head_without_end_is_refused(void **state)
@@ -106,6 +124,7 @@ int main(void)
         cmocka_unit_test(a_response_is_read),
         cmocka_unit_test(a_cut_head_is_incomplete_everywhere),
         cmocka_unit_test(responses_are_framed_by_their_rules),
+        cmocka_unit_test(bodies_without_a_length_are_told_apart),
         cmocka_unit_test(a_head_without_end_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
