@@ -1,6 +1,7 @@
 #include "app/subcommand.h"
 
 #include "app/audit.h"
+#include "app/bench/bench.h"
 #include "app/config.h"
 #include "app/demo/demo.h"
 #include "app/exit.h"
@@ -23,8 +24,8 @@ static const struct option_row audit_options[] = {
     {"--data", "DIR", "./onhand-data", "Data directory; a server may be running on it"},
 };
 
-/* serve and demo have their options elsewhere: subcommands() fills them in. */
-enum { SERVE, DEMO, AUDIT, DESCRIBE, VERSION, HELP, SUBCOMMANDS };
+/* serve, demo and bench have their options elsewhere: options_of() knows where. */
+enum { SERVE, DEMO, BENCH, AUDIT, DESCRIBE, VERSION, HELP, SUBCOMMANDS };
 
 static const char serve_text[] =
     "Runs the inventory server on an embedded store until SIGTERM or SIGINT. Prints one line when it is ready.\n"
@@ -44,6 +45,22 @@ static const char demo_text[] =
     "Exit codes: 0 everything was right, 1 it was not, 2 the demo could not run, 64 unknown option,\n"
     "78 a value is refused.\n";
 
+static const char bench_text[] =
+    "Measures a server under load, one of its own or the one at --url:\n"
+    "\n"
+    "  read       GET of one item's availability\n"
+    "  reserve    a reservation of one line\n"
+    "  batch      many reservations in a request\n"
+    "  mixed      95 % reads, 4 % reservations, 1 % adjustments, with open streams\n"
+    "  stream     adjustments, and when open streams have them\n"
+    "  recover    start on a store of --skus times --locations levels\n"
+    "\n"
+    "Without --rate each connection sends its next request when it has an answer: that finds the peak. With it, requests\n"
+    "are due at fixed times and their latency counts from then, whether or not the server keeps up.\n"
+    "\n"
+    "Exit codes: 0 every answer was the one wanted, 1 not, 2 the benchmark could not run, 64 unknown option,\n"
+    "78 a value is refused.\n";
+
 static const char audit_text[] =
     "Folds the whole movement log again with code of its own and compares levels, reservations and idempotency\n"
     "records with it. Prints the counts and every difference.\n"
@@ -57,6 +74,7 @@ static const char describe_text[] = "Prints a reference rendered from the progra
 static const struct subcommand table[SUBCOMMANDS] = {
     [SERVE] = {"serve", "[options]", "Run the server", serve_text, NULL, 0, serve_run},
     [DEMO] = {"demo", "[options]", "Replay a year of real trade through a server", demo_text, NULL, 0, demo_run},
+    [BENCH] = {"bench", "WORK [options]", "Measure a server under load", bench_text, NULL, 0, bench_run},
     [AUDIT] =
         {"audit", "[options]", "Check the books of a data directory", audit_text, audit_options,
          ARRAY_LEN(audit_options), run_audit},
@@ -88,6 +106,9 @@ static const struct option_row *options_of(const struct subcommand *s, size_t *o
     }
     if (s == &table[DEMO]) {
         return demo_options(out_len);
+    }
+    if (s == &table[BENCH]) {
+        return bench_options(out_len);
     }
     *out_len = s->options_len;
     return s->options;

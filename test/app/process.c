@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define ARGUMENTS_MAX 16
+#define ARGUMENTS_MAX 24
 #define RUN_MS 60000
 
 static _Noreturn void run_program(const char *const *arguments, int out)
