@@ -58,6 +58,7 @@ export function removeDirectory(directory) {
 /* ---- Processes ---- */
 
 const running = new Set();
+let ending = false;
 
 process.on('exit', () => {
   for (const { child } of running) {
@@ -67,15 +68,24 @@ process.on('exit', () => {
     fs.rmSync(directory, { recursive: true, force: true });
   }
 });
+
+/* Servers that have children of their own must stop these. */
 for (const signal of ['SIGINT', 'SIGTERM']) {
-  process.on(signal, () => process.exit(1));
+  process.on(signal, async () => {
+    ending = true;
+    await Promise.all([...running].map(stopProcess));
+    process.exit(1);
+  });
 }
 
-/* A process and what it says; `exited` resolves with the code or the name of the signal. */
-export function startProcess(argv, { core, cwd } = {}) {
+/* A process and what it says; `exited` resolves with the code or the name of the signal. `stop` is how it is asked to end. */
+export function startProcess(argv, { core, cwd, stop = 'SIGTERM' } = {}) {
+  if (ending) {
+    throw new Error('interrupted');
+  }
   const [program, ...args] = onCore(core, argv);
   const child = spawn(program, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
-  const one = { child, pid: child.pid, name: path.basename(argv[0]), stdout: '', stderr: '' };
+  const one = { child, pid: child.pid, name: path.basename(argv[0]), stop, stdout: '', stderr: '' };
   running.add(one);
   for (const stream of ['stdout', 'stderr']) {
     child[stream].setEncoding('utf8').on('data', (chunk) => {
@@ -107,8 +117,8 @@ export async function ranToEnd(argv, { codes, ...options }) {
 
 export const run = (argv, options) => ranToEnd(argv, { codes: [0], ...options });
 
-export async function stopProcess(one, signal = 'SIGTERM') {
-  one.child.kill(signal);
+export async function stopProcess(one) {
+  one.child.kill(one.stop);
   const late = setTimeout(() => one.child.kill('SIGKILL'), STOP_MS_MAX);
   await one.exited;
   clearTimeout(late);
@@ -137,7 +147,7 @@ function accepts(port) {
   });
 }
 
-/* Waits until `check` gives something true; a process that ended, or the time, fails. */
+/* Waits until `check` gives something true. A process that ended or takes too long is stopped and fails. */
 export async function untilReady(one, check) {
   let ended = false;
   one.exited.then(() => {
@@ -149,6 +159,7 @@ export async function untilReady(one, check) {
       return value;
     }
     if (ended || Date.now() > end) {
+      await stopProcess(one);
       throw new Error(`${one.name} did not start: ${lastWords(one)}`);
     }
   }

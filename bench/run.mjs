@@ -49,11 +49,7 @@ async function withServer(contender, options, use) {
   const dir = temporaryDirectory();
   try {
     const server = await contender.start(dir, options);
-    try {
-      return await use(server);
-    } finally {
-      await server.stop();
-    }
+    return await use(server).finally(server.stop);
   } finally {
     removeDirectory(dir);
   }
@@ -97,28 +93,31 @@ function writeResults(record, text) {
   return file;
 }
 
+function placesOf(cores) {
+  return cores === null ? 'one core, so nothing is bound' : `servers that are bound have core ${cores.server}, their loads core ${cores.load}`;
+}
+
+function timesOf({ rounds, seconds, warmup, quick }) {
+  return `${rounds} rounds of ${seconds} s, each after ${warmup} s${quick ? '; quick: of sizes that mean nothing' : ''}`;
+}
+
 async function main() {
   const options = readOptions();
   const works = WORKS.filter(({ name }) => options.only.includes(name));
   const { versions, unavailable } = await findContenders(works);
-  const dir = temporaryDirectory();
-  const machine = { ...await machineFacts(dir), ...versions };
-  machine.files = await raiseFileLimit(FILES_WANTED);
-  const { files } = machine;
   const cores = ownCores();
-  machine.cores = cores === null ? 'one, so nothing is bound' : `a server that is bound has core ${cores.server}, its load core ${cores.load}`;
-  machine.options = `${options.rounds} rounds of ${options.seconds} s after ${options.warmup} s${options.quick ? ', quick: sizes too small to mean anything' : ''}`;
+  const files = await raiseFileLimit(FILES_WANTED);
+  const machine = { ...await machineFacts(temporaryDirectory()), 'open files': files, places: placesOf(cores), times: timesOf(options), ...versions };
   const body = await withServer(CONTENDERS.onhand, { load: {} }, sampleAnswer);
-  const parts = [renderMachine(machine, unavailable)];
-  console.log(parts[0]);
+  const parts = [];
+  const print = (part) => console.log(`${parts.push(part) > 1 ? '\n' : ''}${part}`);
+  print(renderMachine(machine, unavailable));
   const done = [];
   for (const work of works) {
     done.push(summarized(work, await measureWork(work, { ...options, cores, files, body }, unavailable)));
-    parts.push(renderWork(done.at(-1)));
-    console.log(`\n${parts.at(-1)}`);
+    print(renderWork(done.at(-1)));
   }
-  parts.push(renderTargets(done));
-  console.log(`\n${parts.at(-1)}`);
+  print(renderTargets(done));
   const file = writeResults({ machine, unavailable, options, works: done }, `${parts.join('\n\n')}\n`);
   console.log(`\nwritten to ${path.relative('.', file)}.json and .md`);
 }

@@ -25,9 +25,9 @@ export async function start(dir, { core }) {
   const settings = { listen_addresses: '127.0.0.1', port, unix_socket_directories: '', max_connections: 300, shared_buffers: '256MB',
     fsync: 'on', synchronous_commit: 'on' };
   const one = startProcess(asPostgres(`${BIN}/postgres`, '-D', data,
-    ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])), { core, cwd: '/' });
+    ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])), { core, cwd: '/', stop: 'SIGINT' });
   await untilReady(one, () => run([`${BIN}/pg_isready`, ...at(port)]).then(() => true, () => false));
-  return { port, stop: () => stopProcess(one, 'SIGINT') };
+  return { port, stop: () => stopProcess(one) };
 }
 
 const at = (port) => ['-h', '127.0.0.1', '-p', String(port), '-U', 'postgres'];
