@@ -20,10 +20,13 @@ export async function benchOnhand(load, { core, ...times }) {
   return checked(JSON.parse(text));
 }
 
-/* A figure of which a part failed is none; nor are latencies of a rate that was not reached. */
+/* A figure of nothing, or of which a part failed, is none; nor are latencies of a rate that was not reached. */
 export function checked(result) {
   if (result.errors > 0) {
     throw new Error(`${result.errors} of ${result.requests} requests failed: ${result.first_error}`);
+  }
+  if (result.operations === 0) {
+    throw new Error('nothing was answered in the time');
   }
   if (result.unsent > UNSENT_SHARE_MAX * result.requests) {
     throw new Error(`the rate was not reached: ${result.unsent} requests were never sent, ${result.requests} were`);

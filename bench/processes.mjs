@@ -78,7 +78,7 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
   });
 }
 
-/* A process and what it says; `exited` resolves with the code or the name of the signal. `stop` is how it is asked to end. */
+/* A process and what it says; `exited` resolves with how it ended. `stop` is the signal that asks it to end. */
 export function startProcess(argv, { core, cwd, stop = 'SIGTERM' } = {}) {
   if (ending) {
     throw new Error('interrupted');
@@ -97,7 +97,10 @@ export function startProcess(argv, { core, cwd, stop = 'SIGTERM' } = {}) {
       running.delete(one);
       resolve(result);
     };
-    child.on('error', (error) => end(error.message));
+    child.on('error', (error) => {
+      one.stderr = error.message;
+      end('an error');
+    });
     child.on('close', (code, signal) => end(code ?? signal));
   });
   return one;

@@ -84,11 +84,11 @@ export function renderWork({ name, title, bound, figures, comparisons, failures 
   return parts.join('\n\n');
 }
 
-/* All targets at one sight. */
+/* All targets at one sight; empty when the works have none. */
 export function renderTargets(works) {
   const rows = works.flatMap((work) => work.comparisons.filter(({ target }) => target !== null)
     .map((c) => [`${work.name}: ${c.what}`, ...comparisonCells(c)]));
-  return `## Targets\n\n${table(['work', 'median', 'min to max', 'target', ''], rows)}`;
+  return rows.length === 0 ? '' : `## Targets\n\n${table(['work', 'median', 'min to max', 'target', ''], rows)}`;
 }
 
 export function renderMachine(machine, unavailable) {

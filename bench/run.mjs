@@ -77,7 +77,8 @@ async function measureWork(work, options, unavailable) {
   for (let round = 0; round < options.rounds; round++) {
     for (const entry of rotated(entries, round)) {
       process.stderr.write(`${work.name}: round ${round + 1} of ${options.rounds}: ${entry.name}\n`);
-      results[entry.name][round] = await measureEntry(work, entry, options).catch((error) => ({ failure: error.message }));
+      results[entry.name][round] = await measureEntry(work, entry, options)
+        .catch((error) => ({ failure: error.message.replace(/\s+/g, ' ') }));
     }
   }
   return results;
@@ -107,10 +108,14 @@ async function main() {
   const { versions, unavailable } = await findContenders(works);
   const cores = ownCores();
   const files = await raiseFileLimit(FILES_WANTED);
-  const machine = { ...await machineFacts(temporaryDirectory()), 'open files': files, places: placesOf(cores), times: timesOf(options), ...versions };
+  const facts = await machineFacts(temporaryDirectory());
+  const machine = { ...facts, 'open files': files, places: placesOf(cores), times: timesOf(options), ...versions };
   const body = await withServer(CONTENDERS.onhand, { load: {} }, sampleAnswer);
   const parts = [];
-  const print = (part) => console.log(`${parts.push(part) > 1 ? '\n' : ''}${part}`);
+  const print = (part) => {
+    parts.push(part);
+    console.log(`${part}\n`);
+  };
   print(renderMachine(machine, unavailable));
   const done = [];
   for (const work of works) {
@@ -118,8 +123,8 @@ async function main() {
     print(renderWork(done.at(-1)));
   }
   print(renderTargets(done));
-  const file = writeResults({ machine, unavailable, options, works: done }, `${parts.join('\n\n')}\n`);
-  console.log(`\nwritten to ${path.relative('.', file)}.json and .md`);
+  const file = writeResults({ machine, unavailable, options, works: done }, `${parts.join('\n\n').trim()}\n`);
+  console.log(`written to ${path.relative('.', file)}.json and .md`);
 }
 
 main().then(() => process.exit(0), (error) => {

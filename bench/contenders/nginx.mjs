@@ -3,10 +3,11 @@ import fs from 'node:fs';
 import { benchOnhand } from '../load.mjs';
 import { freePort, run, startProcess, stopProcess, untilListening } from '../processes.mjs';
 
+const NGINX = '/usr/sbin/nginx'; /* not on everybody's PATH */
 const MODULES = '/usr/lib/nginx/modules';
 
 /* nginx says its version on stderr. */
-export const version = async () => (await run(['sh', '-c', 'nginx -v 2>&1'])).trim().split('/').at(-1);
+export const version = async () => (await run(['sh', '-c', `${NGINX} -v 2>&1`])).trim().split('/').at(-1);
 
 export async function start(dir, { core, body }) {
   return startNginx(dir, core, [], `location / { default_type application/json; return 200 '${quoted(body)}'; }`);
@@ -42,7 +43,7 @@ export async function startNginx(dir, core, modules, locations, http = '') {
       ${http}
       server { listen 127.0.0.1:${port} backlog=4096; ${locations} }
     }`);
-  const one = startProcess(['nginx', '-p', `${dir}/nginx`, '-c', 'nginx.conf', '-e', 'stderr'], { core });
+  const one = startProcess([NGINX, '-p', `${dir}/nginx`, '-c', 'nginx.conf', '-e', 'stderr'], { core });
   await untilListening(one, port);
   return { port, pid: one.pid, stop: () => stopProcess(one) };
 }

@@ -52,10 +52,11 @@ test('a load becomes the options of onhand bench', () => {
     ['reserve', '--connections', '64', '--hot', '--seconds', '5', '--warmup', '2', '--json', '-']);
 });
 
-test('a result with failed requests, or of a rate that was not reached, does not count', () => {
-  const good = { requests: 1000, errors: 0, unsent: 10 };
+test('a result of nothing, with failed requests, or of a rate that was not reached, does not count', () => {
+  const good = { requests: 1000, operations: 1000, errors: 0, unsent: 10 };
   assert.equal(checked(good), good);
   assert.throws(() => checked({ ...good, errors: 1, first_error: 'status 503' }), /1 of 1000 requests failed: status 503/);
+  assert.throws(() => checked({ ...good, operations: 0 }), /nothing was answered/);
   assert.throws(() => checked({ ...good, unsent: 11 }), /rate was not reached/);
 });
 
@@ -179,6 +180,7 @@ test('the targets of all works stand together, those without one left out', () =
   const lines = renderTargets([summarized(WORK, RESULTS)]).split('\n').slice(4);
   assert.deepEqual(lines.map((line) => line.split('|')[1].trim()),
     ['reserve-64: onhand / redis always', 'reserve-64: onhand / nginx', 'reserve-64: onhand: p99']);
+  assert.equal(renderTargets([summarized({ ...WORK, compare: [] }, RESULTS)]), '');
 });
 
 test('the facts name what is not there and why', () => {
