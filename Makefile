@@ -56,8 +56,9 @@ deep: ## run the long forms of all proofs, MINUTES=60; appends to qa/ledger.csv
 	@tools/node-packages
 	@BUILD=$(BUILD) tools/deep $(or $(MINUTES),60)
 
-bench: ## benchmarks: there are none yet
-	@echo "There are no benchmarks yet. \`make demo\` prints the throughput and latency of its own run."
+bench: all ## measure everything beside its alternatives; ARGS="--only read --rounds 3", ARGS=--quick
+	@tools/setup bench
+	@ONHAND_BIN=$(BUILD)/onhand tools/node bench/run.mjs $(ARGS)
 
 clean: ## remove what was built
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-valgrind $(BUILD)-coverage $(BUILD)-fuzz build-deep build-plants
