@@ -61,21 +61,23 @@ static enum err start_server(struct bench *b, struct err_note *note)
     return child_start("127.0.0.1", 0, b->data.path, &b->child, note);
 }
 
+/* The second number of the file: pages in memory. */
 static enum err read_resident(pid_t pid, uint64_t *out, struct err_note *note)
 {
     char path[64];
+    char line[256] = "";
     snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
     FILE *f = fopen(path, "re");
-    uint64_t size;
-    uint64_t resident;
-    bool good = f != NULL && fscanf(f, "%" SCNu64 " %" SCNu64, &size, &resident) == 2;
     if (f != NULL) {
+        line[fread(line, 1, sizeof(line) - 1, f)] = '\0';
         fclose(f);
     }
-    if (!good) {
+    const char *from = line + strcspn(line, " ") + 1;
+    uint64_t pages;
+    if (line[0] == '\0' || !str_to_u64((struct str){from, strcspn(from, " ")}, UINT32_MAX, &pages)) {
         return err_note_set(note, ERR_IO, "%s cannot be read", path);
     }
-    *out = resident * (uint64_t)sysconf(_SC_PAGESIZE);
+    *out = pages * (uint64_t)sysconf(_SC_PAGESIZE);
     return ERR_OK;
 }
 
