@@ -1,3 +1,4 @@
+#include "app/bench/bench.h"
 #include "app/config.h"
 #include "app/demo/demo.h"
 #include "app/subcommand.h"
@@ -67,7 +68,7 @@ static void the_help_names_every_command_option_variable_and_key(void **state)
     assert_int_equal(RUN("--help"), 0);
     size_t len;
     const struct subcommand *all = subcommands(&len);
-    assert_int_equal(len, 6);
+    assert_int_equal(len, 7);
     for (size_t i = 0; i < len; i++) {
         assert_says(all[i].name);
         assert_says(all[i].summary);
@@ -82,6 +83,11 @@ static void the_help_names_every_command_option_variable_and_key(void **state)
         assert_says(rows[i].help);
     }
     const struct option_row *options = demo_options(&len);
+    for (size_t i = 0; i < len; i++) {
+        assert_says(options[i].flag);
+        assert_says(options[i].help);
+    }
+    options = bench_options(&len);
     for (size_t i = 0; i < len; i++) {
         assert_says(options[i].flag);
         assert_says(options[i].help);
@@ -136,6 +142,8 @@ static void what_is_not_understood_is_refused_in_one_line(void **state)
         {{"demo", "--speed", "0"}, 78, "--speed"},
         {{"demo", "--fast"}, 64, "unknown option --fast"},
         {{"demo", "--exit=1"}, 64, "--exit takes no value"},
+        {{"bench"}, 64, "say which"},
+        {{"bench", "read", "--url", "shop"}, 78, "is not like http://"},
         {{"audit", "--data="}, 78, "--data is empty"},
         {{"audit", "x"}, 64, "not an option"},
         {{"describe", "weather"}, 64, "say what"},
