@@ -137,14 +137,23 @@ static bool is_sku_char(uint32_t c)
     return is_text_char(c) && !is_invisible(c);
 }
 
-/* Well-formed, and `allowed` says yes to each character. Gives the first and the last one (0 when empty). */
+/*
+ * Well-formed, and `allowed` says yes to each character. Gives the first and the last one (0 when empty). Printable ASCII,
+ * which is nearly everything, is allowed to all and not asked about.
+ */
 static bool utf8_all(struct str s, bool (*allowed)(uint32_t c), uint32_t *out_first, uint32_t *out_last)
 {
     *out_first = 0;
     *out_last = 0;
     for (size_t at = 0; at < s.len;) {
-        size_t len = utf8_decode((struct str){s.ptr + at, s.len - at}, out_last);
-        if (len == 0 || !allowed(*out_last)) {
+        unsigned char byte = (unsigned char)s.ptr[at];
+        bool is_plain = byte >= ' ' && byte < 0x7f;
+        size_t len = 1;
+        *out_last = byte;
+        if (!is_plain) {
+            len = utf8_decode((struct str){s.ptr + at, s.len - at}, out_last);
+        }
+        if (len == 0 || !(is_plain || allowed(*out_last))) {
             return false;
         }
         *out_first = at == 0 ? *out_last : *out_first;
@@ -185,6 +194,33 @@ bool str_is_text(struct str s)
     uint32_t first;
     uint32_t last;
     return utf8_all(s, is_text_char, &first, &last);
+}
+
+/* Eight bytes at a time: the top bit of each is set where the byte is below 0x20 or is 0x7f (Hacker's Delight, 6-1). */
+static uint64_t control_bits(uint64_t word)
+{
+    const uint64_t ones = 0x0101010101010101u;
+    const uint64_t tops = ones * 0x80;
+    uint64_t low = word & ~tops;
+    uint64_t is_below = ~(low + ones * 0x60) & ~word;          /* 0x20 and up carry into the top bit */
+    uint64_t is_delete = ~((low ^ ones * 0x7f) + ones * 0x7f); /* only 0 does not carry */
+    return (is_below | (is_delete & ~word)) & tops;
+}
+
+bool str_has_control(struct str s)
+{
+    uint64_t found = 0;
+    size_t at = 0;
+    for (; at + sizeof(uint64_t) <= s.len; at += sizeof(uint64_t)) {
+        uint64_t word;
+        memcpy(&word, s.ptr + at, sizeof(word));
+        found |= control_bits(word);
+    }
+    for (; at < s.len; at++) {
+        unsigned char byte = (unsigned char)s.ptr[at];
+        found |= byte < ' ' || byte == 0x7f;
+    }
+    return found != 0;
 }
 
 bool str_is_utf8(struct str s)

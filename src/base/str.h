@@ -56,6 +56,9 @@ bool str_is_location(struct str s);
 /* Valid UTF-8 without control characters (C0, DEL, C1), bidi controls, line and paragraph separators. May be empty. */
 bool str_is_text(struct str s);
 
+/* Some byte is below 0x20 or is 0x7f: what must not stand in a header. Any bytes. */
+bool str_has_control(struct str s);
+
 /* Valid UTF-8 (no overlong forms, no surrogates). */
 bool str_is_utf8(struct str s);
 

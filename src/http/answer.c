@@ -6,20 +6,10 @@
 
 #include <strings.h>
 
-static bool is_header_text(const char *text, size_t len)
-{
-    for (size_t i = 0; i < len; i++) {
-        if ((unsigned char)text[i] < ' ' || text[i] == 0x7f) {
-            return false;
-        }
-    }
-    return len > 0;
-}
-
 void exchange_set_header(struct exchange *x, const char *name, struct str value)
 {
     check(x->state <= EXCHANGE_RUNNING);
-    check(is_header_text(name, strlen(name)) && is_header_text(value.ptr, value.len));
+    check(value.len > 0 && !str_has_control(value));
     struct buf *b = &x->memory.headers;
     buf_put(b, name, strlen(name) + 1);
     buf_put_str(b, value);
@@ -29,41 +19,22 @@ void exchange_set_header(struct exchange *x, const char *name, struct str value)
     x->has_retry_after = x->has_retry_after || strcasecmp(name, "Retry-After") == 0;
 }
 
-static void add_header(struct MHD_Response *response, const char *name, const char *value)
+static void complete_headers(struct exchange *x)
 {
-    enum MHD_Result added = MHD_add_response_header(response, name, value);
-    check(added == MHD_YES);
-}
-
-/* The headers that differ from answer to answer. */
-static void add_own_headers(struct exchange *x, struct MHD_Response *response)
-{
-    add_header(response, "X-Request-Id", exchange_request_id(x).ptr);
-    struct str name;
-    struct str value;
-    size_t at = 0;
-    while (target_argument_next(buf_str(&x->memory.headers), &at, &name, &value)) {
-        add_header(response, name.ptr, value.ptr);
-    }
+    exchange_set_header(x, MHD_HTTP_HEADER_DATE, thread_date(x->thread));
+    exchange_set_header(x, "X-Request-Id", exchange_request_id(x));
     if (x->thread->stopping_ms != 0) {
-        add_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+        exchange_set_header(x, MHD_HTTP_HEADER_CONNECTION, STR("close"));
     }
 }
 
-static void remove_header(struct MHD_Response *response, const char *name, const char *value)
+static void add_headers(struct MHD_Response *response, struct str headers)
 {
-    enum MHD_Result removed = MHD_del_response_header(response, name, value);
-    check(removed == MHD_YES);
-}
-
-static void remove_own_headers(struct exchange *x, struct MHD_Response *response)
-{
-    remove_header(response, "X-Request-Id", x->request_id);
     struct str name;
     struct str value;
     size_t at = 0;
-    while (target_argument_next(buf_str(&x->memory.headers), &at, &name, &value)) {
-        remove_header(response, name.ptr, value.ptr);
+    while (target_argument_next(headers, &at, &name, &value)) {
+        reply_add_header(response, name.ptr, value.ptr);
     }
 }
 
@@ -81,14 +52,20 @@ static void count(struct exchange *x, int status)
     }
 }
 
-void answer_send(struct exchange *x, int status, struct MHD_Response *response)
+static void queue(struct exchange *x, int status, struct MHD_Response *response)
 {
-    check(x->state == EXCHANGE_RUNNING);
-    add_own_headers(x, response);
     enum MHD_Result queued = MHD_queue_response(x->connection, (unsigned)status, response);
     check(queued == MHD_YES);
     x->state = EXCHANGE_ANSWERED;
     count(x, status);
+}
+
+void answer_send(struct exchange *x, int status, struct MHD_Response *response)
+{
+    check(x->state == EXCHANGE_RUNNING);
+    complete_headers(x);
+    add_headers(response, buf_str(&x->memory.headers));
+    queue(x, status, response);
 }
 
 /* A body that is too long to be kept for reuse. */
@@ -119,7 +96,10 @@ void exchange_answer(struct exchange *x, int status, const char *content_type, s
     if (body.len > 0) { /* a body without bytes may be a NULL, as that of a 304 is */
         memcpy(x->reply->bytes, body.ptr, body.len);
     }
-    answer_send(x, status, x->reply->response);
+    check(x->state == EXCHANGE_RUNNING);
+    complete_headers(x);
+    reply_set_headers(x->reply, buf_str(&x->memory.headers));
+    queue(x, status, x->reply->response);
 }
 
 void answer_finish(struct exchange *x)
@@ -130,7 +110,6 @@ void answer_finish(struct exchange *x)
     if (x->thread->stopping_ms != 0) {
         reply_drop(x->reply);
     } else {
-        remove_own_headers(x, x->reply->response);
         reply_give(&x->thread->replies, x->reply);
     }
 }

@@ -1,22 +1,29 @@
 #include "http/reply.h"
 
 #include "base/mem.h"
+#include "http/target.h"
 
-static void add(struct MHD_Response *response, const char *name, const char *value)
+void reply_add_header(struct MHD_Response *response, const char *name, const char *value)
 {
     enum MHD_Result added = MHD_add_response_header(response, name, value);
     check(added == MHD_YES);
 }
 
+static void remove_header(struct MHD_Response *response, const char *name, const char *value)
+{
+    enum MHD_Result removed = MHD_del_response_header(response, name, value);
+    check(removed == MHD_YES);
+}
+
 void reply_add_fixed_headers(struct MHD_Response *response, const char *content_type, bool is_no_store)
 {
     if (content_type != NULL && content_type[0] != '\0') {
-        add(response, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
+        reply_add_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
     }
     if (is_no_store) {
-        add(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+        reply_add_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
     }
-    add(response, "X-Content-Type-Options", "nosniff");
+    reply_add_header(response, "X-Content-Type-Options", "nosniff");
 }
 
 static struct reply *reply_new(const char *content_type, bool is_no_store, size_t len)
@@ -24,6 +31,7 @@ static struct reply *reply_new(const char *content_type, bool is_no_store, size_
     struct reply *r = mem_new(sizeof(*r) + len);
     memcpy(r->content_type, content_type, strlen(content_type) + 1);
     r->is_no_store = is_no_store;
+    buf_init(&r->headers, REPLY_HEADERS_BYTES_MAX);
     r->len = len;
     r->response = MHD_create_response_from_buffer(len, r->bytes, MHD_RESPMEM_PERSISTENT);
     check(r->response != NULL);
@@ -34,7 +42,36 @@ static struct reply *reply_new(const char *content_type, bool is_no_store, size_
 void reply_drop(struct reply *r)
 {
     MHD_destroy_response(r->response);
+    buf_release(&r->headers);
     mem_free(r);
+}
+
+/* Calls `fn` for each header that does not stand at the same place in `others`. */
+static void each_missing(
+    struct str headers,
+    struct str others,
+    struct MHD_Response *response,
+    void (*fn)(struct MHD_Response *response, const char *name, const char *value))
+{
+    struct str name, value, other_name, other_value;
+    size_t at = 0;
+    size_t other_at = 0;
+    while (target_argument_next(headers, &at, &name, &value)) {
+        bool same = target_argument_next(others, &other_at, &other_name, &other_value) && str_equal(name, other_name) &&
+            str_equal(value, other_value);
+        if (!same) {
+            fn(response, name.ptr, value.ptr);
+        }
+    }
+}
+
+void reply_set_headers(struct reply *r, struct str headers)
+{
+    each_missing(buf_str(&r->headers), headers, r->response, remove_header);
+    each_missing(headers, buf_str(&r->headers), r->response, reply_add_header);
+    buf_clear(&r->headers);
+    buf_put_str(&r->headers, headers);
+    check(!r->headers.overflowed);
 }
 
 static struct reply **bucket_of(struct reply_cache *c, size_t len)

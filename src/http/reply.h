@@ -2,13 +2,13 @@
  * Responses of libmicrohttpd, kept for reuse.
  *
  * Making one costs three allocations a header and as many on the way out, more than all else that we do for a request.
- * So small ones are kept, by length: the bytes of the body and the headers of the single answer are changed, the
- * headers that never change stay. Used by one thread.
+ * So small ones are kept, by length, with the headers of their last answer: the bytes of the body are changed, and those
+ * headers that are others this time. Used by one thread.
  */
 #ifndef HTTP_REPLY_H
 #define HTTP_REPLY_H
 
-#include "base/str.h"
+#include "base/buf.h"
 
 #include <microhttpd.h>
 
@@ -22,6 +22,7 @@ struct reply {
     struct reply *next;
     char content_type[REPLY_TYPE_BYTES_MAX + 1]; /* empty: no such header */
     bool is_no_store;
+    struct buf headers; /* of its last answer, beside the fixed ones: name, NUL, value, NUL, ... */
     size_t len;
     char bytes[];
 };
@@ -32,12 +33,17 @@ struct reply_cache {
     unsigned evict_at; /* bucket that gives one up next */
 };
 
+#define REPLY_HEADERS_BYTES_MAX (16 * 1024)
+
 /* The headers of every answer: Content-Type, Cache-Control: no-store when wanted, X-Content-Type-Options. */
 void reply_add_fixed_headers(struct MHD_Response *response, const char *content_type, bool is_no_store);
+void reply_add_header(struct MHD_Response *response, const char *name, const char *value);
 
 /* A reply with room for `len` bytes; NULL when its kind is not kept. `content_type` may be NULL. */
 struct reply *reply_take(struct reply_cache *c, const char *content_type, bool is_no_store, size_t len);
-/* Back with the fixed headers only. libmicrohttpd may still hold it, if it looks at it no more. */
+/* Gives it `headers` (as in struct reply) beside the fixed ones, instead of those that it had. */
+void reply_set_headers(struct reply *r, struct str headers);
+/* libmicrohttpd may still hold it, if it looks at it no more. */
 void reply_give(struct reply_cache *c, struct reply *r);
 /* Instead of reply_give: it will not be used again. */
 void reply_drop(struct reply *r);

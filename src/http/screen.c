@@ -52,6 +52,9 @@ static bool is_token(struct str s)
 /* No control characters but TAB: a bare CR is one. */
 static bool is_field_value(struct str s)
 {
+    if (!str_has_control(s)) {
+        return true;
+    }
     bool bad = false;
     for (size_t i = 0; i < s.len; i++) {
         unsigned char c = (unsigned char)s.ptr[i];

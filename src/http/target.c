@@ -18,12 +18,23 @@ static bool is_forbidden(char c)
     return byte <= ' ' || byte == 0x7f || byte == '#';
 }
 
+/* How many bytes from the start stand for themselves wherever they are: printable ASCII but for #, % and +. */
+static size_t plain_len(const char *from, size_t len)
+{
+    static const uint32_t plain[8] = {0, 0xfffff7d6, 0xffffffff, 0x7fffffff};
+    size_t i = 0;
+    while (i < len && (plain[(unsigned char)from[i] >> 5] >> (from[i] & 31) & 1) != 0) {
+        i++;
+    }
+    return i;
+}
+
 /* Decodes `len` bytes at `from` to the same place; NULL or the fault. */
 static const char *decode(char *from, size_t len, bool plus_is_space, struct str *out)
 {
-    size_t to = 0;
+    size_t to = plain_len(from, len);
     bool plain = true;
-    for (size_t i = 0; i < len; i++) {
+    for (size_t i = to; i < len; i++) {
         char c = from[i];
         if (is_forbidden(c)) {
             return "The target contains a character that must be percent-encoded.";
@@ -53,6 +64,9 @@ static const char *decode(char *from, size_t len, bool plus_is_space, struct str
 static bool has_dot_segment(struct str s)
 {
     size_t start = 0;
+    if (memchr(s.ptr, '.', s.len) == NULL) {
+        return false;
+    }
     for (size_t i = 0; i <= s.len; i++) {
         if (i < s.len && s.ptr[i] != '/') {
             continue;
@@ -89,19 +103,18 @@ static const char *parse_path(char *path, size_t len, struct target *out)
         return "The target is not a path.";
     }
     size_t start = 1;
-    for (size_t i = 1; i <= len; i++) {
-        if (i < len && path[i] != '/') {
-            continue;
-        }
-        if (i == start && i < len) {
+    do {
+        const char *slash = memchr(path + start, '/', len - start);
+        size_t end = slash != NULL ? (size_t)(slash - path) : len;
+        if (end == start && end < len) {
             return "The path contains an empty segment.";
         }
-        const char *fault = add_segment(path + start, i - start, out);
+        const char *fault = add_segment(path + start, end - start, out);
         if (fault != NULL) {
             return fault;
         }
-        start = i + 1;
-    }
+        start = end + 1;
+    } while (start <= len);
     return NULL;
 }
 

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <sys/epoll.h>
+#include <time.h>
 #include <unistd.h>
 
 #define EVENTS_MAX 128
@@ -47,7 +48,7 @@ static struct MHD_Daemon *start_daemon(struct http_thread *t)
     unsigned limit = (o->connections_max + o->threads - 1) / o->threads;
     /* clang-format off */
     return MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, exchange_access_cb, t,
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | MHD_USE_SUPPRESS_DATE_NO_CLOCK, 0, NULL, NULL, exchange_access_cb, t,
         MHD_OPTION_EXTERNAL_LOGGER, log_cb, t, /* first, so that it hears of all others */
         MHD_OPTION_LISTEN_SOCKET, t->listen_fd,
         MHD_OPTION_STRICT_FOR_CLIENT, 0, /* what strictness adds we refuse ourselves, with a problem */
@@ -113,6 +114,19 @@ enum err thread_open(struct http_thread *t, struct err_note *note)
     counters_init(&t->counters, t->server->options.routes_len);
     uuid7_init(&t->request_ids, random_seed());
     return ERR_OK;
+}
+
+struct str thread_date(struct http_thread *t)
+{
+    int64_t now_s = t->wall_ms / 1000;
+    if (now_s != t->date_s) {
+        time_t time = now_s;
+        struct tm parts;
+        size_t len = strftime(t->date, sizeof(t->date), "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&time, &parts));
+        check(len > 0);
+        t->date_s = now_s;
+    }
+    return str_from(t->date);
 }
 
 void thread_close(struct http_thread *t)

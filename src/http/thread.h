@@ -22,6 +22,8 @@
 #define TURN_MS_MAX 250
 #define STREAM_FAREWELL_MS 250 /* for the last chunks of streams when the server stops */
 
+#define DATE_BYTES_MAX 32
+
 struct http_thread {
     struct http_server *server;
     unsigned index;
@@ -35,6 +37,8 @@ struct http_thread {
     struct thread_counters counters;
     struct uuid7 request_ids;
     int64_t wall_ms; /* of this turn */
+    int64_t date_s;  /* of `date` */
+    char date[DATE_BYTES_MAX];
 
     struct reply_cache replies;
     struct exchange *unused;  /* for reuse */
@@ -62,6 +66,8 @@ struct http_server {
 /* Owns t->listen_fd from now on, also on failure. */
 MUST_CHECK enum err thread_open(struct http_thread *t, struct err_note *note);
 MUST_CHECK enum err thread_start(struct http_thread *t, struct err_note *note);
+/* The Date header of this turn (RFC 9110 section 5.6.7): made once a second, libmicrohttpd would for each answer. */
+struct str thread_date(struct http_thread *t);
 /* The thread has ended or was never started. */
 void thread_close(struct http_thread *t);
 

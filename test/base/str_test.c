@@ -365,6 +365,28 @@ static void blanks_at_the_ends_are_trimmed(void **state)
     assert_true(str_equal(str_trim(STR("\na")), STR("\na")));
 }
 
+/* Each byte at each place of texts that are shorter, as long and longer than what is looked at at once. */
+static void control_characters_are_found_wherever_they_are(void **state)
+{
+    (void)state;
+    for (size_t len = 1; len <= 20; len++) {
+        char text[20];
+        for (size_t at = 0; at < len; at++) {
+            for (unsigned byte = 0; byte < 256; byte++) {
+                memset(text, (int)(0x80 + byte % 0x7f), sizeof(text));
+                text[at] = (char)byte;
+                bool expected = byte < 0x20 || byte == 0x7f;
+                if (str_has_control((struct str){text, len}) != expected) {
+                    fail_msg("byte %u at %zu of %zu", byte, at, len);
+                }
+            }
+        }
+    }
+    assert_false(str_has_control(STR("")));
+    assert_false(str_has_control(STR_NONE));
+    assert_true(str_has_control(STR("eight 8\tb")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -383,6 +405,7 @@ int main(void)
         cmocka_unit_test(text_may_have_any_length),
         cmocka_unit_test(a_location_is_made_of_plain_characters),
         cmocka_unit_test(a_cut_never_splits_a_character),
+        cmocka_unit_test(control_characters_are_found_wherever_they_are),
     };
     return cmocka_run_group_tests_name("base/str", tests, NULL, NULL);
 }
