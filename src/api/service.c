@@ -69,15 +69,18 @@ void api_thread_start(void *app, struct http_thread *t)
 void api_thread_turn(void *app, struct http_thread *t, int64_t mono_ms)
 {
     struct api_thread *own = thread_at(app, http_thread_index(t));
+    inventory_wake(own->api->options.inventory);
     hub_turn(own->hub, mono_ms, clock_mono_ns());
     wait_turn(own, mono_ms);
     availability_reader_quiescent();
 }
 
+/* All requests of the turn are submitted: one wake is for all of them. */
 void api_thread_wait(void *app, struct http_thread *t)
 {
-    (void)app;
     (void)t;
+    const struct api *api = app;
+    inventory_wake(api->options.inventory);
     availability_reader_offline();
 }
 

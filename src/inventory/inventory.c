@@ -11,6 +11,7 @@
 #include "inventory/sequencer.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <time.h>
 
 /* A first-in first-out list, linked through the member `next`. */
@@ -46,6 +47,7 @@ struct inventory {
     bool threads_end; /* the other threads end when they have nothing left */
 
     QUEUE(struct request) requests;
+    atomic_bool unannounced; /* some of them came after the last inventory_wake */
     uint64_t requests_len; /* waiting in `requests` and in the sequencer thread's backlog */
     QUEUE(struct lookup) answered;
     const struct batch *batch; /* to be committed; NULL: none */
@@ -504,16 +506,25 @@ bool inventory_submit(struct inventory *inv, struct request *r)
     bool accepted = !inv->stopping && inv->requests_len < REQUEST_QUEUE_MAX;
     if (accepted) {
         inv->requests_len++;
-        bool was_empty = inv->requests.head == NULL;
         QUEUE_PUT(&inv->requests, r);
-        if (was_empty) {
-            pthread_cond_signal(&inv->sequencer_wakes);
-        }
+        atomic_store_explicit(&inv->unannounced, true, memory_order_relaxed);
     } else {
         inv->overloads++;
     }
     pthread_mutex_unlock(&inv->lock);
     return accepted;
+}
+
+/* The lock orders the flag with the queue: who clears it has the sequencer see all that was put in before. */
+void inventory_wake(struct inventory *inv)
+{
+    if (!atomic_load_explicit(&inv->unannounced, memory_order_relaxed)) {
+        return;
+    }
+    pthread_mutex_lock(&inv->lock);
+    atomic_store_explicit(&inv->unannounced, false, memory_order_relaxed);
+    pthread_cond_signal(&inv->sequencer_wakes);
+    pthread_mutex_unlock(&inv->lock);
 }
 
 bool inventory_query(struct inventory *inv, struct query *q)

@@ -34,8 +34,13 @@ void inventory_snapshot(struct inventory *inv, void (*fn)(void *ctx, const struc
 
 MUST_CHECK enum err inventory_start(struct inventory *inv, struct err_note *note);
 
-/* Any thread. False: the queue is full or the service is stopping, and the request stays with the caller. */
+/*
+ * Any thread. False: the queue is full or the service is stopping, and the request stays with the caller. One that was
+ * taken may wait until inventory_wake: a caller with several at a time wakes the sequencer once for all of them.
+ */
 MUST_CHECK bool inventory_submit(struct inventory *inv, struct request *r);
+/* Any thread: what was submitted before is decided now. Costs next to nothing when there is nothing. */
+void inventory_wake(struct inventory *inv);
 MUST_CHECK bool inventory_query(struct inventory *inv, struct query *q);
 
 /* Finishes what was accepted, then ends the threads. */

@@ -37,6 +37,12 @@ static void check_request(const struct inventory *inv, const struct request *r)
     check(inv->last == NULL || r > inv->last);
 }
 
+/* The answers are given by the shop, whenever it likes. */
+void inventory_wake(struct inventory *inv)
+{
+    (void)inv;
+}
+
 bool inventory_submit(struct inventory *inv, struct request *r)
 {
     check_request(inv, r);

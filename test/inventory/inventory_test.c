@@ -139,9 +139,16 @@ static void wait_done(struct ask *a)
     }
 }
 
+static bool submit(struct inventory *inv, struct request *r)
+{
+    bool taken = inventory_submit(inv, r);
+    inventory_wake(inv);
+    return taken;
+}
+
 static enum err do_one(struct shop *s, struct ask *a)
 {
-    assert_true(inventory_submit(s->inv, &a->r));
+    assert_true(submit(s->inv, &a->r));
     wait_done(a);
     enum err e = a->r.err;
     ask_free(a);
@@ -172,7 +179,7 @@ static void *buy(void *arg)
     for (uint32_t n = 0; n < TRIES; n += WINDOW) {
         for (uint32_t i = 0; i < WINDOW; i++) {
             asks[i] = ask_reserve("a", 1, 600);
-            while (!inventory_submit(b->shop->inv, &asks[i]->r)) {
+            while (!submit(b->shop->inv, &asks[i]->r)) {
                 usleep(100);
             }
         }
@@ -214,12 +221,12 @@ static void a_full_queue_refuses_at_once(void **state)
     size_t accepted = 0;
     for (;;) {
         struct ask *a = ask_receive("a", "main", 1);
-        if (!inventory_submit(s->inv, &a->r)) {
+        if (!submit(s->inv, &a->r)) {
             ask_free(a);
             /* The sequencer may still be taking its share: full is full only when it stays so. */
             usleep(100000);
             a = ask_receive("a", "main", 1);
-            if (!inventory_submit(s->inv, &a->r)) {
+            if (!submit(s->inv, &a->r)) {
                 ask_free(a);
                 break;
             }
@@ -249,7 +256,7 @@ static void stopping_finishes_what_was_accepted(void **state)
     static struct ask *asks[5000];
     for (size_t i = 0; i < ARRAY_LEN(asks); i++) {
         asks[i] = ask_receive("a", "main", 1);
-        assert_true(inventory_submit(s->inv, &asks[i]->r));
+        assert_true(submit(s->inv, &asks[i]->r));
     }
     gate_set(s, false, ERR_OK);
     inventory_stop(s->inv);
@@ -259,7 +266,7 @@ static void stopping_finishes_what_was_accepted(void **state)
         ask_free(asks[i]);
     }
     struct ask *late = ask_receive("a", "main", 1);
-    assert_false(inventory_submit(s->inv, &late->r));
+    assert_false(submit(s->inv, &late->r));
     ask_free(late);
     bus_close(s->bus);
     pthread_join(s->follower, NULL);
@@ -314,7 +321,7 @@ static void an_untrusted_store_ends_the_service(void **state)
     }
     assert_int_equal(atomic_load(&s->failed), ERR_IO);
     struct ask *late = ask_receive("a", "main", 1);
-    assert_false(inventory_submit(s->inv, &late->r));
+    assert_false(submit(s->inv, &late->r));
     ask_free(late);
     shop_close(s);
 }
