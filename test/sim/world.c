@@ -325,6 +325,9 @@ static void fill_disk(struct world *w)
 {
     disk_faults(w->disk)->room_bytes = disk_size_bytes(w->disk) + world_below(w, 60000);
     w->full_until_ns = w->mono_ns + (int64_t)world_below(w, 4000) * NS_PER_MS;
+    if (w->plan.deaths && world_chance(w, 4)) { /* mostly while the state is taken from the store again */
+        disk_die_at(w->disk, 1 + world_below(w, 12), DISK_READ);
+    }
 }
 
 static void free_disk(struct world *w)
