@@ -48,7 +48,7 @@ struct inventory {
 
     QUEUE(struct request) requests;
     atomic_bool unannounced; /* some of them came after the last inventory_wake */
-    uint64_t requests_len; /* waiting in `requests` and in the sequencer thread's backlog */
+    uint64_t requests_len;   /* waiting in `requests` and in the sequencer thread's backlog */
     QUEUE(struct lookup) answered;
     const struct batch *batch; /* to be committed; NULL: none */
     bool committed;            /* the commit of the last batch is over, with `commit_err` */
