@@ -74,6 +74,7 @@ static void what_does_not_go_together_is_refused(void **state)
     assert_int_equal(READ(&s, &note, "recover", "--url", "http://a"), ERR_CONFIG);
     assert_int_equal(READ(&s, &note, "read", "--url", "http://a", "--data", "d"), ERR_CONFIG);
     assert_int_equal(READ(&s, &note, "stream", "--skus", "3", "--follow", "4"), ERR_CONFIG);
+    assert_int_equal(READ(&s, &note, "stream", "--hot", "--skus", "3", "--follow", "4"), ERR_CONFIG);
     assert_int_equal(READ(&s, &note, "read", "--connections", "0"), ERR_CONFIG);
     assert_int_equal(READ(&s, &note, "stream", "--url", "http://a", "--subscribe", "/a", "--publish", "/b"), ERR_OK);
 }

@@ -166,7 +166,8 @@ void report_json(const struct bench_settings *s, const struct bench_result *r, s
 {
     buf_printf(out, "{\"work\":\"%s\"", bench_work_names[s->work]);
     put_text_member(out, "version", ONHAND_VERSION);
-    buf_printf(out, ",\"host\":\"%s\",\"port\":%u", s->host, (unsigned)r->port);
+    put_text_member(out, "host", s->host);
+    put_member(out, "port", r->port);
     put_settings(out, s);
     if (s->work == BENCH_RECOVER) {
         buf_printf(out, ",\"recover\":{\"levels\":%" PRIu64, r->recover.levels);

@@ -164,7 +164,7 @@ static enum err check_together(const struct bench_settings *s, struct err_note *
     if (s->is_remote && s->data != NULL) {
         return err_note_set(note, ERR_CONFIG, "--data is of a server that is started; there is one at --url");
     }
-    if (!s->hot && s->follow > s->skus) {
+    if (s->follow > s->skus) {
         return err_note_set(note, ERR_CONFIG, "--follow: there are not so many items");
     }
     return ERR_OK;
