@@ -130,7 +130,7 @@ static void what_is_not_understood_is_refused_in_one_line(void **state)
 {
     (void)state;
     static const struct {
-        const char *arguments[4];
+        const char *arguments[5]; /* ends with NULL */
         int code;
         const char *says;
     } cases[] = {
