@@ -13,8 +13,7 @@
 struct fingerprinter {
     EVP_MD *digest; /* fetched once: a fetch costs more than a digest */
     EVP_MD_CTX *run;
-    struct buf
-        members; /* what is hashed, put together first: each piece handed to the library costs as much as a block */
+    struct buf members; /* what is hashed, in one piece: each piece handed to the library costs as much as a block */
 };
 
 struct fingerprinter *fingerprinter_new(void)

@@ -6,8 +6,8 @@
 
 enum exit_code {
     EXIT_GOOD = 0,
-    EXIT_DIFFERENCES = 1,  /* the audit or the demo found something wrong; or stopped by a second signal */
-    EXIT_CANNOT_RUN = 2,   /* the audit or the demo could not do its work */
+    EXIT_DIFFERENCES = 1,  /* the audit, the demo or a benchmark found something wrong; or stopped by a second signal */
+    EXIT_CANNOT_RUN = 2,   /* the audit, the demo or a benchmark could not do its work */
     EXIT_BAD_USAGE = 64,   /* unknown subcommand or option */
     EXIT_UNAVAILABLE = 69, /* address in use, or the data belongs to a newer version */
     EXIT_BROKEN = 70,      /* the store failed while running: nothing unsure was acknowledged */
