@@ -367,7 +367,7 @@ static void the_log_stays_short_under_steady_trade(void **state)
         off_t size = file_size(p, "-wal");
         most = size > most ? size : most;
     }
-    assert_in_range(most, 8 * 1024 * 1024, 24 * 1024 * 1024);
+    assert_in_range(most, 2 * 1024 * 1024, 6 * 1024 * 1024);
     assert_true(file_size(p, "") > 1024 * 1024);
     store_reader_free(idle);
     scene_end(&s);

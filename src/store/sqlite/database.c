@@ -1,6 +1,6 @@
 #include "store/sqlite/database.h"
 
-#include "store/sqlite/log_file.h"
+#include "store/sqlite/file_layer.h"
 
 #include <string.h>
 
@@ -36,7 +36,7 @@ enum err database_open(const char *path, enum database_mode mode, sqlite3 **out,
         (mode == DATABASE_WRITE ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY);
     sqlite3 *db = NULL;
     enum err e = ERR_OK;
-    int rc = sqlite3_open_v2(path, &db, flags, mode == DATABASE_WRITE ? log_file_vfs() : NULL);
+    int rc = sqlite3_open_v2(path, &db, flags, mode == DATABASE_WRITE ? file_layer_vfs() : NULL);
     check(db != NULL); /* out of memory otherwise */
     if (rc != SQLITE_OK) {
         e = database_error(db, "open the database", note);
@@ -103,13 +103,19 @@ static int rewrite(sqlite3_file *file)
     return rc == SQLITE_OK && size > 0 ? file->pMethods->xSync(file, SQLITE_SYNC_NORMAL) : rc;
 }
 
-enum err database_make_durable(sqlite3 *db, struct err_note *note)
+sqlite3_file *database_log(sqlite3 *db)
 {
     sqlite3_file *log = NULL;
-    int64_t pages = 0;
-    TRY(database_read_i64(db, "PRAGMA page_count", &pages, note)); /* opens the log */
     (void)sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
     check(log != NULL);
+    return log;
+}
+
+enum err database_make_durable(sqlite3 *db, struct err_note *note)
+{
+    int64_t pages = 0;
+    TRY(database_read_i64(db, "PRAGMA page_count", &pages, note)); /* opens the log */
+    sqlite3_file *log = database_log(db);
     int rc = log->pMethods == NULL ? SQLITE_OK : rewrite(log);
     if (rc == SQLITE_FULL) {
         return err_note_set(note, ERR_STORE_FULL, "cannot write the log again: the disk is full");

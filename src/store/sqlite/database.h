@@ -27,6 +27,9 @@ MUST_CHECK enum err database_open(const char *path, enum database_mode mode, sql
  */
 MUST_CHECK enum err database_make_durable(sqlite3 *db, struct err_note *note);
 
+/* The log of a connection that has it open. */
+sqlite3_file *database_log(sqlite3 *db);
+
 /*
  * The error of the last call on `db`, with what was being done. ERR_STORE_FULL: the disk is full. A constraint that
  * failed is a broken invariant and stops the process.

@@ -52,6 +52,7 @@ static enum err open_database(struct store_sqlite *s, struct err_note *note)
 {
     TRY(database_open(s->path, DATABASE_WRITE, &s->db, note));
     TRY(database_make_durable(s->db, note));
+    TRY(database_read_i64(s->db, "PRAGMA page_size", &s->page_bytes, note));
     sqlite3_wal_hook(s->db, note_wal_pages, s);
     TRY(schema_migrate(s->db, note));
     TRY(enter_partition(s, note));
