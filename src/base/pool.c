@@ -3,7 +3,13 @@
 #include "base/check.h"
 #include "base/mem.h"
 
+/*
+ * Classes by 16 bytes up to POOL_FINE_MAX, then four to a doubling: a block is at most a quarter larger than was asked
+ * for, which counts where there are millions of them.
+ */
 #define POOL_BLOCK_MIN 32
+#define POOL_FINE_MAX 128
+#define POOL_FINE_CLASSES ((POOL_FINE_MAX - POOL_BLOCK_MIN) / 16 + 1)
 #define POOL_BLOCK_MAX ((size_t)1 << 27)
 #ifndef POOL_SLAB_SIZE /* a build that makes a pool every few microseconds wants small ones */
 #define POOL_SLAB_SIZE ((size_t)256 * 1024)
@@ -29,7 +35,7 @@ struct pool_slab {
 };
 
 _Static_assert(offsetof(struct pool_slab, blocks) % 16 == 0, "blocks are 16-byte aligned");
-_Static_assert((size_t)POOL_BLOCK_MIN << (POOL_CLASSES - 1) >= POOL_BLOCK_MAX, "every size has a class");
+_Static_assert(POOL_FINE_CLASSES + 4 * (27 - 7) == POOL_CLASSES, "every size has a class");
 
 void pool_init(struct pool *p)
 {
@@ -52,12 +58,22 @@ static unsigned pool_class(size_t size)
     if (size <= POOL_BLOCK_MIN) {
         return 0;
     }
-    return (unsigned)(__builtin_clzll(POOL_BLOCK_MIN - 1) - __builtin_clzll(size - 1));
+    if (size <= POOL_FINE_MAX) {
+        return (unsigned)(size + 15) / 16 - POOL_BLOCK_MIN / 16;
+    }
+    unsigned doubling = 63 - (unsigned)__builtin_clzll(size - 1); /* 2^doubling < size <= 2^(doubling + 1) */
+    unsigned quarter = (unsigned)((size - 1) >> (doubling - 2)) & 3;
+    return POOL_FINE_CLASSES + (doubling - 7) * 4 + quarter;
 }
 
 static size_t pool_class_size(unsigned class)
 {
-    return (size_t)POOL_BLOCK_MIN << class;
+    if (class < POOL_FINE_CLASSES) {
+        return POOL_BLOCK_MIN + (size_t) class * 16;
+    }
+    unsigned doubling = (class - POOL_FINE_CLASSES) / 4 + 7;
+    unsigned quarter = (class - POOL_FINE_CLASSES) % 4;
+    return ((size_t)5 + quarter) << (doubling - 2);
 }
 
 static void pool_push(struct pool *p, unsigned class, void *block)
@@ -69,29 +85,41 @@ static void pool_push(struct pool *p, unsigned class, void *block)
     pool_hide(block, pool_class_size(class));
 }
 
-/* One more slab for the class, cut into blocks so that the lowest address is taken first. */
+/* One more slab for the class. What was left of the last one is used up. */
 static void pool_add_slab(struct pool *p, unsigned class)
 {
     size_t block_size = pool_class_size(class);
-    size_t slab_size = block_size > POOL_SLAB_SIZE ? block_size : POOL_SLAB_SIZE;
-    struct pool_slab *slab = mem_resize(NULL, sizeof(*slab) + slab_size, 1);
+    size_t blocks = block_size < POOL_SLAB_SIZE ? POOL_SLAB_SIZE / block_size : 1;
+    struct pool_slab *slab = mem_resize(NULL, sizeof(*slab) + blocks * block_size, 1);
     slab->next = p->slabs;
     p->slabs = slab;
-    for (size_t at = slab_size; at > 0; at -= block_size) {
-        pool_push(p, class, slab->blocks + at - block_size);
+    p->fresh[class] = (struct pool_fresh){slab->blocks, slab->blocks + blocks * block_size};
+    pool_hide(slab->blocks, blocks * block_size);
+}
+
+/* Lowest address first, so that memory is touched only when it is needed. */
+static void *pool_take_fresh(struct pool *p, unsigned class)
+{
+    struct pool_fresh *fresh = &p->fresh[class];
+    if (fresh->at == fresh->end) {
+        pool_add_slab(p, class);
     }
+    void *block = fresh->at;
+    fresh->at += pool_class_size(class);
+    return block;
 }
 
 void *pool_take(struct pool *p, size_t size)
 {
     unsigned class = pool_class(size);
-    if (p->free[class] == NULL) {
-        pool_add_slab(p, class);
-    }
     struct pool_free *block = p->free[class];
-    pool_show(block, sizeof(*block));
-    p->free[class] = block->next;
-    pool_hide(block, sizeof(*block));
+    if (block == NULL) {
+        block = pool_take_fresh(p, class);
+    } else {
+        pool_show(block, sizeof(*block));
+        p->free[class] = block->next;
+        pool_hide(block, sizeof(*block));
+    }
     pool_show(block, size);
     return block;
 }

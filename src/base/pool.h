@@ -1,16 +1,22 @@
 /*
- * Blocks of memory by power-of-two size class, taken from slabs and reused from free lists: steady traffic allocates
- * nothing from the system. Single-threaded.
+ * Blocks of memory by size class, taken from slabs and reused from free lists: steady traffic allocates nothing from the
+ * system. Single-threaded.
  */
 #ifndef BASE_POOL_H
 #define BASE_POOL_H
 
 #include <stddef.h>
 
-#define POOL_CLASSES 24
+#define POOL_CLASSES 87
+
+/* What was never taken of the newest slab of a class. */
+struct pool_fresh {
+    char *at, *end;
+};
 
 struct pool {
     void *free[POOL_CLASSES];
+    struct pool_fresh fresh[POOL_CLASSES];
     void *slabs;
 };
 

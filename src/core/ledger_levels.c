@@ -106,7 +106,7 @@ static void levels_make_room(struct ledger *l, struct item *i)
     if (i->levels_len < i->levels_cap) {
         return;
     }
-    uint32_t cap = i->levels_cap == 0 ? 4 : i->levels_cap * 2;
+    uint32_t cap = i->levels_cap + 2 + i->levels_cap / 4; /* most items have few */
     struct level **levels = pool_take(&l->pool, cap * sizeof(struct level *));
     if (i->levels != NULL) {
         memcpy(levels, i->levels, i->levels_len * sizeof(struct level *));

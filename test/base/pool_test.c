@@ -37,28 +37,39 @@ static void a_block_that_was_given_back_is_taken_again(void **state)
     void *second = pool_take(&p, 100);
     assert_ptr_not_equal(first, second);
     pool_give(&p, first, 100);
-    assert_ptr_equal(pool_take(&p, 128), first); /* the same class */
-    pool_give(&p, first, 128);
-    assert_ptr_not_equal(pool_take(&p, 129), first); /* the next class */
-    assert_ptr_equal(pool_take(&p, 65), first);
+    assert_ptr_equal(pool_take(&p, 112), first); /* the same class */
+    pool_give(&p, first, 112);
+    assert_ptr_not_equal(pool_take(&p, 113), first); /* the next class */
+    assert_ptr_equal(pool_take(&p, 97), first);
     pool_release(&p);
 }
 
-static void sizes_share_a_class_up_to_its_power_of_two(void **state)
+/* A block that is given back as `size` is taken again for sizes down to `smallest`, and not for the next below. */
+static void assert_class(struct pool *p, size_t smallest, size_t size)
+{
+    void *block = pool_take(p, size);
+    pool_give(p, block, size);
+    assert_ptr_equal(pool_take(p, smallest), block);
+    pool_give(p, block, smallest);
+    if (smallest > 1) {
+        assert_ptr_not_equal(pool_take(p, smallest - 1), block);
+    }
+    assert_ptr_not_equal(pool_take(p, size + 1), block);
+}
+
+static void a_block_is_little_larger_than_was_asked_for(void **state)
 {
     (void)state;
+    static const size_t tops[] = {32, 48, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640};
     struct pool p;
     pool_init(&p);
-    for (size_t top = 32; top <= 65536; top *= 2) {
-        void *block = pool_take(&p, top);
-        pool_give(&p, block, top);
-        size_t smallest = top == 32 ? 1 : top / 2 + 1;
-        assert_ptr_equal(pool_take(&p, smallest), block);
-        pool_give(&p, block, smallest);
-        if (top > 32) {
-            assert_ptr_not_equal(pool_take(&p, top / 2), block);
-        }
+    size_t smallest = 1;
+    for (size_t i = 0; i < ARRAY_LEN(tops); i++) {
+        assert_class(&p, smallest, tops[i]);
+        smallest = tops[i] + 1;
     }
+    assert_class(&p, (1u << 20) + 1, 5u << 18);
+    assert_class(&p, (7u << 18) + 1, 1u << 21);
     pool_release(&p);
 }
 
@@ -109,7 +120,7 @@ static void a_large_block_has_its_own_slab(void **state)
     block[((size_t)1 << 27) - 1] = 2;
     assert_int_equal(slabs_of(&p), 1);
     pool_give(&p, block, (size_t)1 << 27);
-    assert_ptr_equal(pool_take(&p, ((size_t)1 << 26) + 1), block);
+    assert_ptr_equal(pool_take(&p, ((size_t)7 << 24) + 1), block);
     pool_take(&p, 300000);
     pool_take(&p, 300000);
     assert_int_equal(slabs_of(&p), 3);
@@ -181,7 +192,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_block_is_aligned_and_writable_to_its_end),
         cmocka_unit_test(a_block_that_was_given_back_is_taken_again),
-        cmocka_unit_test(sizes_share_a_class_up_to_its_power_of_two),
+        cmocka_unit_test(a_block_is_little_larger_than_was_asked_for),
         cmocka_unit_test(steady_traffic_takes_nothing_from_the_system),
         cmocka_unit_test(a_slab_holds_as_many_blocks_as_fit),
         cmocka_unit_test(a_large_block_has_its_own_slab),

@@ -2,20 +2,21 @@
 
 #include "store/sqlite/file_layer.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define BUSY_MS 10000
 
 /*
- * Pages of 4 KiB: a commit writes whole pages to the WAL, and the levels that it changes lie scattered. The writer
- * keeps 64 MiB of them in memory, so that reading them back does not go through the kernel.
+ * Pages of 4 KiB: a commit writes whole pages to the WAL, and the levels that it changes lie scattered. When a batch
+ * changes more than the cache holds, it grows until the commit, which then writes all pages in order.
  */
 static const char write_settings[] = "PRAGMA page_size = 4096;"
                                      "PRAGMA journal_mode = WAL;"
                                      "PRAGMA synchronous = FULL;"
                                      "PRAGMA wal_autocheckpoint = 0;"
                                      "PRAGMA journal_size_limit = 268435456;"
-                                     "PRAGMA cache_size = -65536;"
+                                     "PRAGMA cache_spill = OFF;"
                                      "PRAGMA temp_store = MEMORY;"
                                      "PRAGMA cell_size_check = ON;"
                                      "PRAGMA trusted_schema = OFF;";
@@ -27,7 +28,7 @@ static const char read_settings[] = "PRAGMA query_only = ON;"
                                     "PRAGMA cell_size_check = ON;"
                                     "PRAGMA trusted_schema = OFF;";
 
-static enum err check_durable(sqlite3 *db, struct err_note *note);
+static enum err make_ready_to_write(sqlite3 *db, struct err_note *note);
 static enum err read_is_wal(sqlite3 *db, bool *out, struct err_note *note);
 
 enum err database_open(const char *path, enum database_mode mode, sqlite3 **out, struct err_note *note)
@@ -47,7 +48,7 @@ enum err database_open(const char *path, enum database_mode mode, sqlite3 **out,
         e = database_exec(db, mode == DATABASE_WRITE ? write_settings : read_settings, note);
     }
     if (e == ERR_OK && mode == DATABASE_WRITE) {
-        e = check_durable(db, note);
+        e = make_ready_to_write(db, note);
     }
     if (e != ERR_OK) {
         sqlite3_close(db);
@@ -69,6 +70,12 @@ static enum err check_durable(sqlite3 *db, struct err_note *note)
             note, ERR_IO, "the database cannot be made durable here (it needs WAL and synchronous=FULL)");
     }
     return ERR_OK;
+}
+
+static enum err make_ready_to_write(sqlite3 *db, struct err_note *note)
+{
+    TRY(database_cache(db, WRITE_CACHE_KIB, note));
+    return check_durable(db, note);
 }
 
 static enum err read_is_wal(sqlite3 *db, bool *out, struct err_note *note)
@@ -145,6 +152,13 @@ enum err database_error(sqlite3 *db, const char *doing, struct err_note *note)
 enum err database_exec(sqlite3 *db, const char *sql, struct err_note *note)
 {
     return sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK ? ERR_OK : database_error(db, "run a statement", note);
+}
+
+enum err database_cache(sqlite3 *db, int kib, struct err_note *note)
+{
+    char sql[64];
+    snprintf(sql, sizeof(sql), "PRAGMA cache_size = -%d", kib);
+    return database_exec(db, sql, note);
 }
 
 enum err database_read_i64(sqlite3 *db, const char *sql, int64_t *out, struct err_note *note)

@@ -37,6 +37,14 @@ sqlite3_file *database_log(sqlite3 *db);
 enum err database_error(sqlite3 *db, const char *doing, struct err_note *note);
 
 MUST_CHECK enum err database_exec(sqlite3 *db, const char *sql, struct err_note *note);
+/*
+ * How much of the database the connection keeps in memory. A load reads everything once and would only fill it; the
+ * writer keeps what it changes, so that it need not be read back from the kernel.
+ */
+#define LOAD_CACHE_KIB 1024
+#define WRITE_CACHE_KIB 16384
+MUST_CHECK enum err database_cache(sqlite3 *db, int kib, struct err_note *note);
+
 /* First column of the first row of `sql`. */
 MUST_CHECK enum err database_read_i64(sqlite3 *db, const char *sql, int64_t *out, struct err_note *note);
 

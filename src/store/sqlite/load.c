@@ -118,10 +118,12 @@ store_sqlite_load(struct store *base, struct ledger *l, const struct store_key_s
 {
     struct loading loading = {.store = store_sqlite_from(base), .ledger = l, .keys = keys};
     sqlite3 *db = loading.store->db;
+    TRY(database_cache(db, LOAD_CACHE_KIB, note));
     TRY(database_exec(db, "BEGIN", note));
     loading.lines = mem_new(sizeof(*loading.lines));
     enum err e = load_all(&loading, note);
     mem_free(loading.lines);
     enum err end = database_exec(db, "COMMIT", e == ERR_OK ? note : NULL);
-    return e == ERR_OK ? end : e;
+    e = e == ERR_OK ? end : e;
+    return e == ERR_OK ? database_cache(db, WRITE_CACHE_KIB, note) : e;
 }
