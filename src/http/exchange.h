@@ -52,7 +52,8 @@ struct exchange_stream {
     const struct stream_ops *ops;
     void *ctx;
     bool suspended;
-    bool woken; /* since `fill` was called */
+    bool given_back; /* the memory that an idle stream does not need */
+    bool woken;      /* since `fill` was called */
     bool ending;
     bool cut;
 };
