@@ -8,7 +8,7 @@ import {
   abandonServers, api, auditCleanMeanwhile, killServer, launchServer, sleep, startServer, stopServer, temporaryDirectory,
 } from './harness.mjs';
 
-const WAL_BYTES_BEFORE = 3900 * 4120; /* the script's own writes pass the mark at which the log is moved */
+const WAL_BYTES_BEFORE = 900 * 4120; /* the script's own writes pass the mark at which the log is moved */
 const FILLER_BYTES = 4000;
 const EXIT_MS_MAX = 15000;
 const RETRY_MS = 50;

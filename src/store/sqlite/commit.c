@@ -1,7 +1,7 @@
 /*
  * Writing: one batch, one transaction. Rows are appended by rising keys; levels and reservations are updated in place.
  */
-#include "store/sqlite/file_layer.h"
+#include "store/sqlite/log_file.h"
 #include "store/sqlite/row.h"
 #include "store/sqlite/state.h"
 
@@ -128,9 +128,9 @@ static enum err undo(struct store_sqlite *s, enum err e, struct err_note *note)
 static void checkpoint(struct store_sqlite *s)
 {
     sqlite3_file *log = database_log(s->db);
-    file_layer_read_ahead(log, LOG_HEAD_BYTES + (int64_t)s->wal_pages * (s->page_bytes + LOG_FRAME_HEAD_BYTES));
+    log_file_read_ahead(log, LOG_HEAD_BYTES + (int64_t)s->wal_pages * (s->page_bytes + LOG_FRAME_HEAD_BYTES));
     int rc = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL) & 0xff;
-    file_layer_forget(log);
+    log_file_forget(log);
     if (rc != SQLITE_OK && rc != SQLITE_BUSY && rc != SQLITE_LOCKED && rc != SQLITE_FULL) {
         s->failed = database_error(s->db, "move the log into the database", &s->failure);
     }

@@ -1,6 +1,6 @@
 #include "store/sqlite/database.h"
 
-#include "store/sqlite/file_layer.h"
+#include "store/sqlite/log_file.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -37,7 +37,7 @@ enum err database_open(const char *path, enum database_mode mode, sqlite3 **out,
         (mode == DATABASE_WRITE ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY);
     sqlite3 *db = NULL;
     enum err e = ERR_OK;
-    int rc = sqlite3_open_v2(path, &db, flags, mode == DATABASE_WRITE ? file_layer_vfs() : NULL);
+    int rc = sqlite3_open_v2(path, &db, flags, mode == DATABASE_WRITE ? log_file_vfs() : NULL);
     check(db != NULL); /* out of memory otherwise */
     if (rc != SQLITE_OK) {
         e = database_error(db, "open the database", note);

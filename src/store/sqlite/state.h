@@ -9,7 +9,7 @@
 
 /*
  * Pages in the WAL (4 MiB) from which the writer moves them into the database. The commit that has to do it waits
- * longer then, mostly for the sync of the database: about 3 ms. With 4,000 pages it is 8 ms a fourth as often.
+ * longer then: about 4 ms, half of it for the sync of the database.
  */
 #define CHECKPOINT_PAGES 1000
 

@@ -1,4 +1,4 @@
-#include "store/sqlite/file_layer.h"
+#include "store/sqlite/log_file.h"
 
 #include "base/mem.h"
 #include "test.h"
@@ -35,7 +35,7 @@ static int remove_path(void **state)
 
 static sqlite3_file *open_log(void)
 {
-    sqlite3_vfs *vfs = sqlite3_vfs_find(file_layer_vfs());
+    sqlite3_vfs *vfs = sqlite3_vfs_find(log_file_vfs());
     assert_non_null(vfs);
     sqlite3_file *file = mem_new((size_t)vfs->szOsFile);
     assert_int_equal(vfs->xOpen(vfs, path, file, FLAGS, NULL), SQLITE_OK);
@@ -115,16 +115,16 @@ static void what_is_too_much_leaves_in_pieces(void **state)
     sqlite3_file *file = open_log();
     static char page[4096];
     memset(page, 'x', sizeof(page));
-    int pages = 3 * FILE_LAYER_PIECE_BYTES_MAX / (int)sizeof(page);
+    int pages = 3 * LOG_FILE_PIECE_BYTES_MAX / (int)sizeof(page);
     for (int i = 0; i < pages; i++) {
         assert_int_equal(file->pMethods->xWrite(file, page, sizeof(page), i * (int)sizeof(page)), SQLITE_OK);
     }
     struct stat st;
     assert_int_equal(stat(path, &st), 0);
-    assert_int_equal(st.st_size, 2 * FILE_LAYER_PIECE_BYTES_MAX);
+    assert_int_equal(st.st_size, 2 * LOG_FILE_PIECE_BYTES_MAX);
     close_log(file);
     assert_int_equal(stat(path, &st), 0);
-    assert_int_equal(st.st_size, 3 * FILE_LAYER_PIECE_BYTES_MAX);
+    assert_int_equal(st.st_size, 3 * LOG_FILE_PIECE_BYTES_MAX);
 }
 
 /* As a disk that is full, and then is not. */
@@ -147,24 +147,6 @@ static void what_could_not_be_written_is_said_and_forgotten(void **state)
     signal(SIGXFSZ, SIG_DFL);
 }
 
-/* As a checkpoint writes them. */
-static void pages_of_the_database_leave_with_its_sync(void **state)
-{
-    (void)state;
-    sqlite3_vfs *vfs = sqlite3_vfs_find(file_layer_vfs());
-    sqlite3_file *file = mem_new((size_t)vfs->szOsFile);
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_MAIN_DB;
-    assert_int_equal(vfs->xOpen(vfs, path, file, flags, NULL), SQLITE_OK);
-    put(file, "page", 4);
-    put(file, "Page", 8);
-    assert_file_is("");
-    assert_int_equal(file->pMethods->xSync(file, SQLITE_SYNC_NORMAL), SQLITE_OK);
-    put(file, "lock", 0);
-    assert_int_equal(file->pMethods->xUnlock(file, SQLITE_LOCK_NONE), SQLITE_OK);
-    assert_file_is("lockpagePage");
-    close_log(file);
-}
-
 static void assert_reads(sqlite3_file *file, int len, sqlite3_int64 at, const char *text)
 {
     char bytes[16] = "";
@@ -177,14 +159,14 @@ static void what_was_read_ahead_is_not_read_again(void **state)
     (void)state;
     sqlite3_file *file = open_log();
     put(file, "one two three", 0);
-    file_layer_read_ahead(file, 7);
+    log_file_read_ahead(file, 7);
     assert_reads(file, 3, 0, "one");
     int fd = open(path, O_WRONLY | O_CLOEXEC);
     assert_int_equal(pwrite(fd, "ONE TWO THREE", 13, 0), 13);
     close(fd);
     assert_reads(file, 3, 4, "two");
     assert_reads(file, 5, 4, "TWO T");
-    file_layer_forget(file);
+    log_file_forget(file);
     assert_reads(file, 3, 4, "TWO");
     close_log(file);
 }
@@ -194,11 +176,11 @@ static void what_cannot_be_read_ahead_is_read_when_asked_for(void **state)
     (void)state;
     sqlite3_file *file = open_log();
     put(file, "one two", 0);
-    file_layer_read_ahead(file, 100);
+    log_file_read_ahead(file, 100);
     assert_reads(file, 7, 0, "one two");
     char bytes[16];
     assert_int_equal(file->pMethods->xRead(file, bytes, 8, 0), SQLITE_IOERR_SHORT_READ);
-    file_layer_forget(file);
+    log_file_forget(file);
     close_log(file);
 }
 
@@ -210,7 +192,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(whatever_is_asked_sees_what_is_held, make_path, remove_path),
         cmocka_unit_test_setup_teardown(what_is_too_much_leaves_in_pieces, make_path, remove_path),
         cmocka_unit_test_setup_teardown(what_could_not_be_written_is_said_and_forgotten, make_path, remove_path),
-        cmocka_unit_test_setup_teardown(pages_of_the_database_leave_with_its_sync, make_path, remove_path),
         cmocka_unit_test_setup_teardown(what_was_read_ahead_is_not_read_again, make_path, remove_path),
         cmocka_unit_test_setup_teardown(what_cannot_be_read_ahead_is_read_when_asked_for, make_path, remove_path),
     };

@@ -1,4 +1,4 @@
-#include "store/sqlite/file_layer.h"
+#include "store/sqlite/log_file.h"
 
 #include "base/check.h"
 #include "base/mem.h"
@@ -6,12 +6,12 @@
 #include <pthread.h>
 #include <string.h>
 
-#define VFS_NAME "onhand-files"
+#define VFS_NAME "onhand-log"
 #define REAL_BYTES_MAX 1024
 
-struct layer_file {
+struct log_file {
     sqlite3_file base;
-    char *held; /* of FILE_LAYER_PIECE_BYTES_MAX */
+    char *held; /* of LOG_FILE_PIECE_BYTES_MAX */
     int held_len;
     sqlite3_int64 held_at; /* where it belongs in the file */
     char *ahead;           /* the file from its start */
@@ -21,27 +21,27 @@ struct layer_file {
     sqlite3_int64 real[REAL_BYTES_MAX / sizeof(sqlite3_int64)]; /* a file of the default VFS */
 };
 
-static struct layer_file *layer_from(sqlite3_file *file)
+static struct log_file *log_from(sqlite3_file *file)
 {
-    return (struct layer_file *)file;
+    return (struct log_file *)file;
 }
 
-static sqlite3_file *real_of(struct layer_file *f)
+static sqlite3_file *real_of(struct log_file *f)
 {
     return (sqlite3_file *)f->real;
 }
 
 /* What could not be written is forgotten: SQLite gives up what it was part of, and the next goes over its place. */
-static int write_held(struct layer_file *f)
+static int write_held(struct log_file *f)
 {
     int len = f->held_len;
     f->held_len = 0;
     return len == 0 ? SQLITE_OK : real_of(f)->pMethods->xWrite(real_of(f), f->held, len, f->held_at);
 }
 
-static int layer_close(sqlite3_file *file)
+static int log_close(sqlite3_file *file)
 {
-    struct layer_file *f = layer_from(file);
+    struct log_file *f = log_from(file);
     int written = write_held(f);
     int closed = real_of(f)->pMethods->xClose(real_of(f));
     mem_free(f->held);
@@ -50,12 +50,12 @@ static int layer_close(sqlite3_file *file)
     return written != SQLITE_OK ? written : closed;
 }
 
-static int layer_write(sqlite3_file *file, const void *bytes, int len, sqlite3_int64 at)
+static int log_write(sqlite3_file *file, const void *bytes, int len, sqlite3_int64 at)
 {
-    struct layer_file *f = layer_from(file);
-    check(len > 0 && len <= FILE_LAYER_PIECE_BYTES_MAX);
+    struct log_file *f = log_from(file);
+    check(len > 0 && len <= LOG_FILE_PIECE_BYTES_MAX);
     check(f->ahead_len == 0);
-    bool fits = f->held_len == 0 || (at == f->held_at + f->held_len && len <= FILE_LAYER_PIECE_BYTES_MAX - f->held_len);
+    bool fits = f->held_len == 0 || (at == f->held_at + f->held_len && len <= LOG_FILE_PIECE_BYTES_MAX - f->held_len);
     int rc = fits ? SQLITE_OK : write_held(f);
     if (rc == SQLITE_OK) {
         f->held_at = f->held_len == 0 ? at : f->held_at;
@@ -65,27 +65,27 @@ static int layer_write(sqlite3_file *file, const void *bytes, int len, sqlite3_i
     return rc;
 }
 
-static int layer_sync(sqlite3_file *file, int flags)
+static int log_sync(sqlite3_file *file, int flags)
 {
-    struct layer_file *f = layer_from(file);
+    struct log_file *f = log_from(file);
     int rc = write_held(f);
     return rc == SQLITE_OK ? real_of(f)->pMethods->xSync(real_of(f), flags) : rc;
 }
 
-static int read_through(struct layer_file *f, void *out, int len, sqlite3_int64 at)
+static int read_through(struct log_file *f, void *out, int len, sqlite3_int64 at)
 {
     int rc = write_held(f);
     return rc == SQLITE_OK ? real_of(f)->pMethods->xRead(real_of(f), out, len, at) : rc;
 }
 
 /* What fails is read, and fails, when SQLite asks for it. */
-static void read_ahead(struct layer_file *f)
+static void read_ahead(struct log_file *f)
 {
     sqlite3_int64 len = f->ahead_due;
     f->ahead_due = 0;
     mem_grow((void **)&f->ahead, &f->ahead_cap, (size_t)len, 1);
-    for (sqlite3_int64 at = 0; at < len; at += FILE_LAYER_PIECE_BYTES_MAX) {
-        int piece = len - at < FILE_LAYER_PIECE_BYTES_MAX ? (int)(len - at) : FILE_LAYER_PIECE_BYTES_MAX;
+    for (sqlite3_int64 at = 0; at < len; at += LOG_FILE_PIECE_BYTES_MAX) {
+        int piece = len - at < LOG_FILE_PIECE_BYTES_MAX ? (int)(len - at) : LOG_FILE_PIECE_BYTES_MAX;
         if (read_through(f, f->ahead + at, piece, at) != SQLITE_OK) {
             return;
         }
@@ -93,9 +93,9 @@ static void read_ahead(struct layer_file *f)
     f->ahead_len = len;
 }
 
-static int layer_read(sqlite3_file *file, void *out, int len, sqlite3_int64 at)
+static int log_read(sqlite3_file *file, void *out, int len, sqlite3_int64 at)
 {
-    struct layer_file *f = layer_from(file);
+    struct log_file *f = log_from(file);
     if (f->ahead_due > 0) {
         read_ahead(f);
     }
@@ -106,104 +106,72 @@ static int layer_read(sqlite3_file *file, void *out, int len, sqlite3_int64 at)
     return SQLITE_OK;
 }
 
-static int layer_truncate(sqlite3_file *file, sqlite3_int64 size)
+static int log_truncate(sqlite3_file *file, sqlite3_int64 size)
 {
-    struct layer_file *f = layer_from(file);
+    struct log_file *f = log_from(file);
     check(f->ahead_len == 0);
     int rc = write_held(f);
     return rc == SQLITE_OK ? real_of(f)->pMethods->xTruncate(real_of(f), size) : rc;
 }
 
-static int layer_file_size(sqlite3_file *file, sqlite3_int64 *out)
+static int log_file_size(sqlite3_file *file, sqlite3_int64 *out)
 {
-    struct layer_file *f = layer_from(file);
+    struct log_file *f = log_from(file);
     int rc = write_held(f);
     return rc == SQLITE_OK ? real_of(f)->pMethods->xFileSize(real_of(f), out) : rc;
 }
 
-static int layer_lock(sqlite3_file *file, int level)
+static int log_lock(sqlite3_file *file, int level)
 {
-    struct layer_file *f = layer_from(file);
+    struct log_file *f = log_from(file);
     return real_of(f)->pMethods->xLock(real_of(f), level);
 }
 
-static int layer_unlock(sqlite3_file *file, int level)
+static int log_unlock(sqlite3_file *file, int level)
 {
-    struct layer_file *f = layer_from(file);
-    int written = write_held(f);
-    int unlocked = real_of(f)->pMethods->xUnlock(real_of(f), level);
-    return written != SQLITE_OK ? written : unlocked;
+    struct log_file *f = log_from(file);
+    return real_of(f)->pMethods->xUnlock(real_of(f), level);
 }
 
-static int layer_is_reserved(sqlite3_file *file, int *out)
+static int log_is_reserved(sqlite3_file *file, int *out)
 {
-    struct layer_file *f = layer_from(file);
+    struct log_file *f = log_from(file);
     return real_of(f)->pMethods->xCheckReservedLock(real_of(f), out);
 }
 
-static int layer_control(sqlite3_file *file, int operation, void *argument)
+static int log_control(sqlite3_file *file, int operation, void *argument)
 {
-    struct layer_file *f = layer_from(file);
+    struct log_file *f = log_from(file);
     return real_of(f)->pMethods->xFileControl(real_of(f), operation, argument);
 }
 
-static int layer_sector_size(sqlite3_file *file)
+static int log_sector_size(sqlite3_file *file)
 {
-    struct layer_file *f = layer_from(file);
+    struct log_file *f = log_from(file);
     return real_of(f)->pMethods->xSectorSize(real_of(f));
 }
 
-static int layer_device(sqlite3_file *file)
+static int log_device(sqlite3_file *file)
 {
-    struct layer_file *f = layer_from(file);
+    struct log_file *f = log_from(file);
     return real_of(f)->pMethods->xDeviceCharacteristics(real_of(f));
 }
 
-/* The index of the log is in memory that the database's file shares among processes; what is held back is not in it. */
-
-static int layer_shm_map(sqlite3_file *file, int region, int size, int extend, void volatile **out)
-{
-    struct layer_file *f = layer_from(file);
-    return real_of(f)->pMethods->xShmMap(real_of(f), region, size, extend, out);
-}
-
-static int layer_shm_lock(sqlite3_file *file, int offset, int n, int flags)
-{
-    struct layer_file *f = layer_from(file);
-    return real_of(f)->pMethods->xShmLock(real_of(f), offset, n, flags);
-}
-
-static void layer_shm_barrier(sqlite3_file *file)
-{
-    struct layer_file *f = layer_from(file);
-    real_of(f)->pMethods->xShmBarrier(real_of(f));
-}
-
-static int layer_shm_unmap(sqlite3_file *file, int delete)
-{
-    struct layer_file *f = layer_from(file);
-    return real_of(f)->pMethods->xShmUnmap(real_of(f), delete);
-}
-
-/* Version 2: SQLite maps no file of ours into its memory, as that would be read past what is held back. */
-static const sqlite3_io_methods layer_methods = {
-    .iVersion = 2,
-    .xClose = layer_close,
-    .xRead = layer_read,
-    .xWrite = layer_write,
-    .xTruncate = layer_truncate,
-    .xSync = layer_sync,
-    .xFileSize = layer_file_size,
-    .xLock = layer_lock,
-    .xUnlock = layer_unlock,
-    .xCheckReservedLock = layer_is_reserved,
-    .xFileControl = layer_control,
-    .xSectorSize = layer_sector_size,
-    .xDeviceCharacteristics = layer_device,
-    .xShmMap = layer_shm_map,
-    .xShmLock = layer_shm_lock,
-    .xShmBarrier = layer_shm_barrier,
-    .xShmUnmap = layer_shm_unmap,
+/* Version 1: a log is not mapped into memory and has no shared memory, those of the database are not ours. */
+static const sqlite3_io_methods log_methods = {
+    .iVersion = 1,
+    .xClose = log_close,
+    .xRead = log_read,
+    .xWrite = log_write,
+    .xTruncate = log_truncate,
+    .xSync = log_sync,
+    .xFileSize = log_file_size,
+    .xLock = log_lock,
+    .xUnlock = log_unlock,
+    .xCheckReservedLock = log_is_reserved,
+    .xFileControl = log_control,
+    .xSectorSize = log_sector_size,
+    .xDeviceCharacteristics = log_device,
 };
 
 static sqlite3_vfs *real_vfs(void)
@@ -213,14 +181,13 @@ static sqlite3_vfs *real_vfs(void)
     return vfs;
 }
 
-static int open_layer(const char *path, struct layer_file *f, int flags, int *out_flags)
+static int open_log(const char *path, struct log_file *f, int flags, int *out_flags)
 {
     memset(f, 0, sizeof(*f));
     int rc = real_vfs()->xOpen(real_vfs(), path, real_of(f), flags, out_flags);
     if (rc == SQLITE_OK) {
-        check(real_of(f)->pMethods->iVersion >= layer_methods.iVersion);
-        f->base.pMethods = &layer_methods;
-        f->held = mem_new(FILE_LAYER_PIECE_BYTES_MAX);
+        f->base.pMethods = &log_methods;
+        f->held = mem_new(LOG_FILE_PIECE_BYTES_MAX);
     }
     return rc;
 }
@@ -228,8 +195,8 @@ static int open_layer(const char *path, struct layer_file *f, int flags, int *ou
 static int vfs_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *file, int flags, int *out_flags)
 {
     (void)vfs;
-    if ((flags & (SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_DB)) != 0) {
-        return open_layer(path, layer_from(file), flags, out_flags);
+    if ((flags & SQLITE_OPEN_WAL) != 0) {
+        return open_log(path, log_from(file), flags, out_flags);
     }
     return real_vfs()->xOpen(real_vfs(), path, file, flags, out_flags);
 }
@@ -279,7 +246,7 @@ static int vfs_last_error(sqlite3_vfs *vfs, int len, char *out)
 /* Without the loading of extensions, which nobody wants here. */
 static sqlite3_vfs vfs = {
     .iVersion = 1,
-    .szOsFile = sizeof(struct layer_file),
+    .szOsFile = sizeof(struct log_file),
     .mxPathname = 4096,
     .zName = VFS_NAME,
     .xOpen = vfs_open,
@@ -299,21 +266,21 @@ static void register_vfs(void)
     check(sqlite3_vfs_register(&vfs, 0) == SQLITE_OK);
 }
 
-const char *file_layer_vfs(void)
+const char *log_file_vfs(void)
 {
     pthread_once(&registered, register_vfs);
     return VFS_NAME;
 }
 
-void file_layer_read_ahead(sqlite3_file *log, sqlite3_int64 len)
+void log_file_read_ahead(sqlite3_file *log, sqlite3_int64 len)
 {
-    struct layer_file *f = layer_from(log);
-    check(f->base.pMethods == &layer_methods && f->ahead_len == 0);
-    f->ahead_due = len < FILE_LAYER_AHEAD_BYTES_MAX ? len : FILE_LAYER_AHEAD_BYTES_MAX;
+    struct log_file *f = log_from(log);
+    check(f->base.pMethods == &log_methods && f->ahead_len == 0);
+    f->ahead_due = len < LOG_FILE_AHEAD_BYTES_MAX ? len : LOG_FILE_AHEAD_BYTES_MAX;
 }
 
-void file_layer_forget(sqlite3_file *log)
+void log_file_forget(sqlite3_file *log)
 {
-    layer_from(log)->ahead_due = 0;
-    layer_from(log)->ahead_len = 0;
+    log_from(log)->ahead_due = 0;
+    log_from(log)->ahead_len = 0;
 }
