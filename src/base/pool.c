@@ -4,13 +4,15 @@
 #include "base/mem.h"
 
 /*
- * Classes by 16 bytes up to POOL_FINE_MAX, then four to a doubling: a block is at most a quarter larger than was asked
- * for, which counts where there are millions of them.
+ * Classes by 16 bytes up to POOL_FINE_MAX, then four to a doubling: from 64 bytes on a block is at most a quarter larger
+ * than was asked for, which counts where there are millions of them.
  */
 #define POOL_BLOCK_MIN 32
-#define POOL_FINE_MAX 128
+#define POOL_FINE_BITS 7
+#define POOL_FINE_MAX (1 << POOL_FINE_BITS)
 #define POOL_FINE_CLASSES ((POOL_FINE_MAX - POOL_BLOCK_MIN) / 16 + 1)
-#define POOL_BLOCK_MAX ((size_t)1 << 27)
+#define POOL_BLOCK_BITS 27
+#define POOL_BLOCK_MAX ((size_t)1 << POOL_BLOCK_BITS)
 #ifndef POOL_SLAB_SIZE /* a build that makes a pool every few microseconds wants small ones */
 #define POOL_SLAB_SIZE ((size_t)256 * 1024)
 #endif
@@ -35,7 +37,7 @@ struct pool_slab {
 };
 
 _Static_assert(offsetof(struct pool_slab, blocks) % 16 == 0, "blocks are 16-byte aligned");
-_Static_assert(POOL_FINE_CLASSES + 4 * (27 - 7) == POOL_CLASSES, "every size has a class");
+_Static_assert(POOL_FINE_CLASSES + 4 * (POOL_BLOCK_BITS - POOL_FINE_BITS) == POOL_CLASSES, "every size has a class");
 
 void pool_init(struct pool *p)
 {
@@ -63,7 +65,7 @@ static unsigned pool_class(size_t size)
     }
     unsigned doubling = 63 - (unsigned)__builtin_clzll(size - 1); /* 2^doubling < size <= 2^(doubling + 1) */
     unsigned quarter = (unsigned)((size - 1) >> (doubling - 2)) & 3;
-    return POOL_FINE_CLASSES + (doubling - 7) * 4 + quarter;
+    return POOL_FINE_CLASSES + (doubling - POOL_FINE_BITS) * 4 + quarter;
 }
 
 static size_t pool_class_size(unsigned class)
@@ -71,7 +73,7 @@ static size_t pool_class_size(unsigned class)
     if (class < POOL_FINE_CLASSES) {
         return POOL_BLOCK_MIN + (size_t) class * 16;
     }
-    unsigned doubling = (class - POOL_FINE_CLASSES) / 4 + 7;
+    unsigned doubling = (class - POOL_FINE_CLASSES) / 4 + POOL_FINE_BITS;
     unsigned quarter = (class - POOL_FINE_CLASSES) % 4;
     return ((size_t)5 + quarter) << (doubling - 2);
 }

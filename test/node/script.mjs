@@ -10,6 +10,7 @@ import {
 
 const WAL_BYTES_BEFORE = 900 * 4120; /* the script's own writes pass the mark at which the log is moved */
 const FILLER_BYTES = 4000;
+const FILLERS_MAX = 5000; /* ten times as many as it takes */
 const EXIT_MS_MAX = 15000;
 const RETRY_MS = 50;
 /* store failed while running; data directory cannot be opened */
@@ -163,6 +164,7 @@ export async function makeFixture() {
   await client.stock(Object.fromEntries(SKUS.map((sku) => [sku, { leeds: 1000, york: 1000 }])));
   const attributes = { filler: 'x'.repeat(FILLER_BYTES) };
   for (let i = 0; fs.statSync(`${data}/onhand.db-wal`).size < WAL_BYTES_BEFORE; i++) {
+    assert.ok(i < FILLERS_MAX, 'the log grows to where the script begins before it is moved');
     await client.put('/v1/items/FILLER', { name: `Filler ${i}`, attributes }, { status: i === 0 ? 201 : 200 });
   }
   client.close();
