@@ -1,11 +1,13 @@
 #include "api/etag.h"
 
-#include <stdio.h>
-
 struct str etag_of(uint64_t version, char room[ETAG_BYTES_MAX])
 {
-    int len = snprintf(room, ETAG_BYTES_MAX, "\"%llu\"", (unsigned long long)version);
-    return (struct str){room, (size_t)len};
+    char digits_room[U64_DIGITS_MAX];
+    struct str digits = str_from_u64(version, digits_room);
+    room[0] = '"';
+    memcpy(room + 1, digits.ptr, digits.len);
+    room[1 + digits.len] = '"';
+    return (struct str){room, digits.len + 2};
 }
 
 static bool is_space(char c)

@@ -4,8 +4,6 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-#include <stdio.h>
-
 static void thread_wake(void *ctx)
 {
     struct api_thread *t = ctx;
@@ -139,9 +137,8 @@ void api_refuse_invalid(struct exchange *x, const struct decode_errors *errors)
 
 void api_set_seq(struct exchange *x, uint64_t seq)
 {
-    char text[24];
-    int len = snprintf(text, sizeof(text), "%llu", (unsigned long long)seq);
-    exchange_set_header(x, "Onhand-Seq", (struct str){text, (size_t)len});
+    char room[U64_DIGITS_MAX];
+    exchange_set_header(x, "Onhand-Seq", str_from_u64(seq, room));
 }
 
 /* Arguments. */

@@ -76,13 +76,8 @@ void buf_put_char(struct buf *b, char c)
 
 void buf_put_u64(struct buf *b, uint64_t v)
 {
-    char digits[20]; /* of 2^64 - 1 */
-    size_t at = sizeof(digits);
-    do {
-        digits[--at] = (char)('0' + v % 10);
-        v /= 10;
-    } while (v > 0);
-    buf_put(b, digits + at, sizeof(digits) - at);
+    char room[U64_DIGITS_MAX];
+    buf_put_str(b, str_from_u64(v, room));
 }
 
 void buf_put_i64(struct buf *b, int64_t v)

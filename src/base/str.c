@@ -48,6 +48,16 @@ uint64_t str_hash(struct str s)
     return XXH3_64bits_withSeed(s.len > 0 ? s.ptr : "", s.len, hash_seed);
 }
 
+struct str str_from_u64(uint64_t v, char room[U64_DIGITS_MAX])
+{
+    size_t at = U64_DIGITS_MAX;
+    do {
+        room[--at] = (char)('0' + v % 10);
+        v /= 10;
+    } while (v > 0);
+    return (struct str){room + at, U64_DIGITS_MAX - at};
+}
+
 bool str_to_u64(struct str s, uint64_t max, uint64_t *out)
 {
     if (s.len == 0 || (s.len > 1 && s.ptr[0] == '0')) {

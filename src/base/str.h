@@ -47,6 +47,11 @@ uint64_t str_hash(struct str s);
 /* Decimal digits only, no sign, no leading zero but "0" itself; false otherwise or above `max`. */
 bool str_to_u64(struct str s, uint64_t max, uint64_t *out);
 
+#define U64_DIGITS_MAX 20
+
+/* In decimal, in `room`. */
+struct str str_from_u64(uint64_t v, char room[U64_DIGITS_MAX]);
+
 /* A SKU: 1-64 bytes of text (str_is_text), no zero-width space or byte order mark, no white space at the ends. */
 bool str_is_sku(struct str s);
 

@@ -65,8 +65,50 @@ static void each_missing(
     }
 }
 
+/*
+ * The library can only take a header away and make another one. What changes from answer to answer are ids and numbers
+ * of one length, so they are written over those that the response holds: its memory is ours as long as nobody sends it.
+ */
+static bool overwrite(struct MHD_Response *response, const char *name, struct str old_value, struct str value)
+{
+    char *held = (char *)(uintptr_t)MHD_get_response_header(response, name);
+    if (held == NULL || strcmp(held, old_value.ptr) != 0) { /* of several with this name another one is found */
+        return false;
+    }
+    memcpy(held, value.ptr, value.len);
+    return true;
+}
+
+/* False: there are other headers than last time, or longer or shorter ones; some may be overwritten by then. */
+static bool overwrite_all(struct reply *r, struct str headers)
+{
+    struct str name, value, old_name, old_value;
+    size_t at = 0;
+    size_t old_at = 0;
+    if (headers.len != r->headers.len) {
+        return false;
+    }
+    while (target_argument_next(headers, &at, &name, &value)) {
+        bool same_place = target_argument_next(buf_str(&r->headers), &old_at, &old_name, &old_value) &&
+            str_equal(name, old_name) && value.len == old_value.len;
+        if (!same_place) {
+            return false;
+        }
+        if (memcmp(value.ptr, old_value.ptr, value.len) != 0) {
+            if (!overwrite(r->response, name.ptr, old_value, value)) {
+                return false;
+            }
+            memcpy(r->headers.ptr + (old_value.ptr - r->headers.ptr), value.ptr, value.len);
+        }
+    }
+    return true;
+}
+
 void reply_set_headers(struct reply *r, struct str headers)
 {
+    if (overwrite_all(r, headers)) {
+        return;
+    }
     each_missing(buf_str(&r->headers), headers, r->response, remove_header);
     each_missing(headers, buf_str(&r->headers), r->response, reply_add_header);
     buf_clear(&r->headers);

@@ -2,8 +2,8 @@
  * Responses of libmicrohttpd, kept for reuse.
  *
  * Making one costs three allocations a header and as many on the way out, more than all else that we do for a request.
- * So small ones are kept, by length, with the headers of their last answer: the bytes of the body are changed, and those
- * headers that are others this time. Used by one thread.
+ * So small ones are kept, by length, with the headers of their last answer: the bytes of the body are changed, and the
+ * values of those headers that are others this time. Used by one thread.
  */
 #ifndef HTTP_REPLY_H
 #define HTTP_REPLY_H

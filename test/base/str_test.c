@@ -387,10 +387,24 @@ static void control_characters_are_found_wherever_they_are(void **state)
     assert_true(str_has_control(STR("eight 8\tb")));
 }
 
+static void numbers_are_written_in_decimal(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t v;
+        const char *text;
+    } rows[] = {{0, "0"}, {7, "7"}, {10, "10"}, {1234567890, "1234567890"}, {UINT64_MAX, "18446744073709551615"}};
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        char room[U64_DIGITS_MAX];
+        assert_true(str_equal(str_from_u64(rows[i].v, room), str_from(rows[i].text)));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(blanks_at_the_ends_are_trimmed),
+        cmocka_unit_test(numbers_are_written_in_decimal),
         cmocka_unit_test(absent_and_empty_are_told_apart),
         cmocka_unit_test(equality_is_by_bytes),
         cmocka_unit_test(order_is_by_bytes_and_a_prefix_comes_first),
