@@ -56,8 +56,10 @@ deep: ## run the long forms of all proofs, MINUTES=60; appends to qa/ledger.csv
 	@tools/node-packages
 	@BUILD=$(BUILD) tools/deep $(or $(MINUTES),60)
 
-bench: all ## measure everything beside its alternatives; ARGS="--only read --rounds 3", ARGS=--quick
+bench: ## measure everything beside its alternatives; ARGS="--only read --rounds 3", ARGS=--quick
+	@tools/setup build
 	@tools/setup bench
+	@tools/build bench $(BUILD)
 	@ONHAND_BIN=$(BUILD)/onhand tools/node bench/run.mjs $(ARGS)
 
 clean: ## remove what was built

@@ -9,11 +9,14 @@ export const BINARY = path.resolve(process.env.ONHAND_BIN ?? path.join(root, 'bu
 const BAD_ANSWERS = 1; /* its exit code; there is a result all the same */
 const UNSENT_SHARE_MAX = 0.01;
 
-/* The members of a load are the options of the command; true is an option without a value. */
+/* The members of a load are the options of the command; true is an option without a value, false none. */
 export function benchArguments({ work, ...load }, { seconds, warmup }) {
-  const options = Object.entries({ ...load, seconds, warmup });
+  const options = Object.entries({ ...load, seconds, warmup }).filter(([, value]) => value !== false);
   return [work, ...options.flatMap(([name, value]) => (value === true ? [`--${name}`] : [`--${name}`, String(value)])), '--json', '-'];
 }
+
+/* A load of reads for a server that has one answer to everything. */
+export const constantLoad = ({ work, connections, spin = false }) => ({ work, connections, spin, path: '/' });
 
 export async function benchOnhand(load, { core, ...times }) {
   const text = await ranToEnd([BINARY, 'bench', ...benchArguments(load, times)], { core, codes: [0, BAD_ANSWERS] });

@@ -7,7 +7,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { fileURLToPath } from 'node:url';
-import { sampleAnswer } from './contenders/onhand.mjs';
+import { sampleAnswers } from './contenders/onhand.mjs';
 import { machineFacts } from './machine.mjs';
 import { ownCores, raiseFileLimit, removeDirectory, temporaryDirectory } from './processes.mjs';
 import { renderMachine, renderTargets, renderWork, summarized } from './report.mjs';
@@ -62,11 +62,11 @@ function fitted(load, { quick, files }) {
 }
 
 async function measureEntry(work, { contender: name, load: more }, options) {
-  const { seconds, warmup, cores, body } = options;
+  const { seconds, warmup, cores, samples } = options;
   const contender = CONTENDERS[name];
   const load = fitted({ ...work.load, ...more }, options);
   const [at, from] = work.bound && cores !== null ? [cores.server, cores.load] : [];
-  return withServer(contender, { core: at, load, body }, async (server) =>
+  return withServer(contender, { core: at, load, samples }, async (server) =>
     ({ result: await contender.measure(server, load, { core: from, seconds, warmup }) }));
 }
 
@@ -110,7 +110,7 @@ async function main() {
   const files = await raiseFileLimit(FILES_WANTED);
   const facts = await machineFacts(temporaryDirectory());
   const machine = { ...facts, 'open files': files, places: placesOf(cores), times: timesOf(options), ...versions };
-  const body = await withServer(CONTENDERS.onhand, { load: {} }, sampleAnswer);
+  const samples = await withServer(CONTENDERS.onhand, { load: {} }, sampleAnswers);
   const parts = [];
   const print = (part) => {
     parts.push(part);
@@ -119,7 +119,7 @@ async function main() {
   print(renderMachine(machine, unavailable));
   const done = [];
   for (const work of works) {
-    done.push(summarized(work, await measureWork(work, { ...options, cores, files, body }, unavailable)));
+    done.push(summarized(work, await measureWork(work, { ...options, cores, files, samples }, unavailable)));
     print(renderWork(done.at(-1)));
   }
   print(renderTargets(done));

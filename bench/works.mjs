@@ -5,13 +5,14 @@
  * load is the options of `onhand bench`. `bound` works have the server on one core and the load on another; in the
  * others both may use all. The first figure is the one that ratios and limits are of unless they name another.
  */
+import * as bare from './contenders/bare.mjs';
 import * as nchan from './contenders/nchan.mjs';
 import * as nginx from './contenders/nginx.mjs';
 import * as onhand from './contenders/onhand.mjs';
 import * as postgres from './contenders/postgres.mjs';
 import * as redis from './contenders/redis.mjs';
 
-export const CONTENDERS = { onhand, nginx, nchan, 'redis always': redis.always, 'redis everysec': redis.everysec, postgres };
+export const CONTENDERS = { onhand, bare, nginx, nchan, 'redis always': redis.always, 'redis everysec': redis.everysec, postgres };
 
 /* Where a figure is in what was measured, and how many of what was measured are one of its unit. */
 const FIGURES = {
@@ -39,9 +40,9 @@ function reserve(connections, bound) {
     name: `reserve-${connections}${bound ? '-bound' : ''}`,
     title: `one line reserved, 10,000 SKUs or one that is hot, ${connections} connections`,
     bound, figures: [FIGURES.rate, FIGURES.p99], load: { work: 'reserve', connections, skus: 10000 },
-    entries: [entry('onhand'), entry('redis always'), entry('redis everysec'), entry('postgres'),
+    entries: [entry('onhand'), entry('redis always'), entry('redis everysec'), entry('postgres'), entry('bare'),
       entry('onhand', 'hot', hot), entry('redis always', 'hot', hot), entry('postgres', 'hot', hot)],
-    compare: [ratio('onhand', 'redis always', goal({ at_least: 1.4 })), ratio('onhand', 'redis everysec'), ratio('onhand', 'postgres'),
+    compare: [ratio('onhand', 'redis always', goal({ at_least: 1.4 })), ratio('onhand', 'redis everysec'), ratio('onhand', 'postgres'), ratio('bare', 'redis always'),
       ratio('onhand hot', 'onhand', goal({ at_least: 0.95 })), ratio('onhand hot', 'redis always hot'),
       ratio('onhand hot', 'postgres hot', goal({ at_least: 20 }))],
   };
@@ -50,9 +51,9 @@ function reserve(connections, bound) {
 export const WORKS = [
   {
     name: 'read', title: 'one availability of 100,000 SKUs, 64 connections; nginx answers with a constant',
-    bound: true, figures: [FIGURES.rate, FIGURES.p99], load: { work: 'read', connections: 64, skus: 100000 },
-    entries: [entry('onhand'), entry('nginx')],
-    compare: [ratio('onhand', 'nginx', { at_least: 0.85 })],
+    bound: true, figures: [FIGURES.rate, FIGURES.p99], load: { work: 'read', connections: 64, skus: 100000, spin: true },
+    entries: [entry('onhand'), entry('nginx'), entry('bare')],
+    compare: [ratio('onhand', 'nginx', { at_least: 0.85 }), ratio('bare', 'nginx'), ratio('onhand', 'bare')],
   },
   reserve(64, false),
   reserve(256, false),
@@ -73,14 +74,14 @@ export const WORKS = [
   {
     name: 'stream-1000', title: 'changes of one SKU to 1,000 streams, as fast as they go',
     bound: true, figures: [FIGURES.frames, FIGURES.last], load: { work: 'stream', connections: 4, streams: 1000, skus: 1, hot: true },
-    entries: [entry('onhand'), entry('nchan')],
-    compare: [ratio('onhand', 'nchan', { at_least: 2.5 })],
+    entries: [entry('onhand'), entry('nchan'), entry('bare')],
+    compare: [ratio('onhand', 'nchan', { at_least: 2.5 }), ratio('bare', 'nchan')],
   },
   {
     name: 'stream-10000', title: 'changes of one SKU to 10,000 streams, two a second',
     bound: true, figures: [FIGURES.last], load: { work: 'stream', connections: 4, streams: 10000, skus: 1, hot: true, rate: 2 },
-    entries: [entry('onhand'), entry('nchan')],
-    compare: [ratio('onhand', 'nchan', { at_most: 0.6 })],
+    entries: [entry('onhand'), entry('nchan'), entry('bare')],
+    compare: [ratio('onhand', 'nchan', { at_most: 0.6 }), ratio('bare', 'nchan')],
   },
   {
     name: 'push', title: 'commit to push: 5,000 changes/s over 10,000 SKUs, 500 streams of 20 SKUs each',
@@ -102,7 +103,7 @@ export const WORKS = [
   },
   {
     name: 'million-read', title: 'reads with 1,000,000 levels, against 100,000',
-    bound: true, figures: [FIGURES.rate], load: { work: 'read', connections: 64, skus: 100000 },
+    bound: true, figures: [FIGURES.rate], load: { work: 'read', connections: 64, skus: 100000, spin: true },
     entries: [entry('onhand'), entry('onhand', 'million', MILLION)],
     compare: [ratio('onhand million', 'onhand', { at_least: 0.8 })],
   },

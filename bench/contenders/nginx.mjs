@@ -1,6 +1,6 @@
 /* nginx that answers everything with the same bytes: what a read would cost if there were nothing to read. */
 import fs from 'node:fs';
-import { benchOnhand } from '../load.mjs';
+import { benchOnhand, constantLoad } from '../load.mjs';
 import { freePort, run, startProcess, stopProcess, untilListening } from '../processes.mjs';
 
 const NGINX = '/usr/sbin/nginx'; /* not on everybody's PATH */
@@ -9,12 +9,12 @@ const MODULES = '/usr/lib/nginx/modules';
 /* nginx says its version on stderr. */
 export const version = async () => (await run(['sh', '-c', `${NGINX} -v 2>&1`])).trim().split('/').at(-1);
 
-export async function start(dir, { core, body }) {
-  return startNginx(dir, core, [], `location / { default_type application/json; return 200 '${quoted(body)}'; }`);
+export async function start(dir, { core, samples }) {
+  return startNginx(dir, core, [], `location / { default_type application/json; return 200 '${quoted(samples.availability)}'; }`);
 }
 
-export const measure = ({ port }, { work, connections }, options) =>
-  benchOnhand({ work, connections, path: '/', url: `http://127.0.0.1:${port}` }, options);
+export const measure = ({ port }, load, options) =>
+  benchOnhand({ ...constantLoad(load), url: `http://127.0.0.1:${port}` }, options);
 
 /* As the inside of a string of the configuration. There is no way to write a dollar there. */
 export function quoted(body) {

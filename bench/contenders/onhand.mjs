@@ -41,10 +41,16 @@ async function measureAtHalf(server, load, options) {
   return { ...half, peak_per_second: peak.per_second };
 }
 
-/* The bytes of one availability, for those that answer with a constant. */
-export async function sampleAnswer(server) {
+const SENT_BY_EVERYBODY = ['connection', 'content-length', 'keep-alive'];
+
+/* The bytes of an availability and of a reservation, for those that answer with a constant, and the headers with them. */
+export async function sampleAnswers(server) {
   await oneItem(server);
-  return (await request(server, 'GET', `/v1/availability/${SKU}?min_seq=1`)).text();
+  const answer = await request(server, 'GET', `/v1/availability/${SKU}?min_seq=1`);
+  const headers = [...answer.headers].filter(([name]) => !SENT_BY_EVERYBODY.includes(name)).map(([name, value]) => `${name}: ${value}`);
+  const reserved = await request(server, 'POST', '/v1/reservations', { lines: [{ sku: SKU, quantity: 1 }] },
+    { 'Idempotency-Key': 'sample' });
+  return { availability: await answer.text(), reservation: await reserved.text(), headers };
 }
 
 async function oneItem(server) {

@@ -47,7 +47,7 @@ test('server and load get the first two cores that this process may use', () => 
 });
 
 test('a load becomes the options of onhand bench', () => {
-  const load = { work: 'reserve', connections: 64, hot: true };
+  const load = { work: 'reserve', connections: 64, hot: true, spin: false };
   assert.deepEqual(benchArguments(load, { seconds: 5, warmup: 2 }),
     ['reserve', '--connections', '64', '--hot', '--seconds', '5', '--warmup', '2', '--json', '-']);
 });

@@ -105,6 +105,7 @@ static enum err drive_with(struct bench *b, const struct drive_work *work, struc
         .warmup_us = (int64_t)s->warmup_s * 1000000,
         .measure_us = (int64_t)s->seconds * 1000000,
         .rate = s->rate,
+        .spin = s->spin,
         .work = work,
         .go_on = go_on,
     };

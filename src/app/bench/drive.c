@@ -120,7 +120,7 @@ static void turn(struct drive *d)
     int64_t now_us = clock_mono_us();
     int64_t wait_us = d->measure_to_us - now_us < WAIT_US_MAX ? d->measure_to_us - now_us : WAIT_US_MAX;
     if (d->options->rate == 0 && work->fd < 0) {
-        load_poll(d->client, (int)(wait_us / 1000) + 1);
+        load_poll(d->client, d->options->spin ? 0 : (int)(wait_us / 1000) + 1);
         return;
     }
     if (d->options->rate > 0) {
@@ -129,7 +129,9 @@ static void turn(struct drive *d)
         int64_t due_us = next_due_us(d) - clock_mono_us();
         wait_us = waits_for_time && due_us < wait_us ? due_us : wait_us;
     }
-    wait_for(d, wait_us);
+    if (!d->options->spin) {
+        wait_for(d, wait_us);
+    }
     load_poll(d->client, 0);
     if (work->fd >= 0) {
         work->turn(work->ctx);

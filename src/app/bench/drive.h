@@ -35,6 +35,7 @@ struct drive_options {
     int64_t warmup_us;
     int64_t measure_us; /* INT64_MAX: until there is nothing left to send */
     uint64_t rate;      /* 0: closed loop */
+    bool spin;          /* never sleeps, while it is measured */
     const struct drive_work *work;
     bool (*go_on)(void); /* false: end early */
 };

@@ -27,6 +27,7 @@ enum option {
     READ_PATH,
     SUBSCRIBE,
     PUBLISH,
+    SPIN,
     JSON,
     OPTIONS
 };
@@ -47,6 +48,7 @@ static const struct option_row option_rows[OPTIONS] = {
     [READ_PATH] = {"--path", "PATH", NULL, "read: get this path, of any server, and set nothing up"},
     [SUBSCRIBE] = {"--subscribe", "PATH", NULL, "stream: path of the events, of any server; with --publish"},
     [PUBLISH] = {"--publish", "PATH", NULL, "stream: path that a message for all is posted to"},
+    [SPIN] = {"--spin", NULL, NULL, "Never sleep: for a core of its own, so that no server has to wake the load"},
     [JSON] = {"--json", "FILE", NULL, "Write the result as JSON too; \"-\": on stdout instead of the table"},
 };
 
@@ -133,6 +135,9 @@ static enum err set_option_cb(void *ctx, size_t row, const char *value, struct e
         return set_path(flag, value, &s->subscribe, note);
     case PUBLISH:
         return set_path(flag, value, &s->publish, note);
+    case SPIN:
+        s->spin = true;
+        return ERR_OK;
     case JSON:
         s->json = value;
         return ERR_OK;

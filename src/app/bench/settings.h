@@ -31,6 +31,7 @@ struct bench_settings {
     const char *path;      /* NULL: availability */
     const char *subscribe; /* both or none */
     const char *publish;
+    bool spin;        /* the load never sleeps */
     const char *json; /* NULL: none; "-": instead of the table */
 };
 
