@@ -106,6 +106,7 @@ static void read_partition(struct audit *a, sqlite3_stmt *s)
     a->epoch = number(s, 1);
     a->seq = number(s, 2);
     a->time_ms = number(s, 3);
+    a->levels_seq = number(s, 4);
 }
 
 static void read_name(struct audit *a, struct audit_names *names, const char *what, sqlite3_stmt *s)
@@ -144,7 +145,7 @@ static void read_foreign_rows(struct audit *a, sqlite3_stmt *s)
 static bool read_store(struct audit *a)
 {
     a->epoch = -1;
-    if (!audit_each(a, "SELECT partition, epoch, seq, time_ms FROM partition", read_partition)) {
+    if (!audit_each(a, "SELECT partition, epoch, seq, time_ms, levels_seq FROM partition", read_partition)) {
         return false;
     }
     if (a->epoch < 0) {
@@ -179,6 +180,9 @@ static void sum_promises(struct audit *a)
     }
 }
 
+/* Column after those of the row: is there such a movement of this level, and its columns. */
+#define MOVED (5 + BUCKETS)
+
 static void read_level(struct audit *a, sqlite3_stmt *s)
 {
     struct audit_level *level = audit_find_level(a, number(s, 0), number(s, 1));
@@ -188,15 +192,21 @@ static void read_level(struct audit *a, sqlite3_stmt *s)
         return;
     }
     level->stored = true;
+    /* A row that is behind shows the level after an earlier movement, which was folded with the others. */
+    bool is_behind = number(s, 3) < level->seq && number(s, 3) >= level->due_seq && number(s, MOVED) != 0;
     const int64_t expected[] = {level->version, level->seq, level->time_ms};
     static const char *const names[] = {"version", "seq", "time_ms"};
     char what[64];
     snprintf(what, sizeof(what), "location %" PRId64 " of item", level->location);
     for (int i = 0; i < 3; i++) {
-        audit_compare(a, D_LEVEL, what, level->item, names[i], number(s, 2 + i), expected[i]);
+        audit_compare(
+            a, D_LEVEL, what, level->item, names[i], number(s, 2 + i),
+            is_behind ? number(s, MOVED + 1 + i) : expected[i]);
     }
     for (int q = 0; q < BUCKETS; q++) {
-        audit_compare(a, D_LEVEL, what, level->item, audit_bucket_names[q], number(s, 5 + q), level->of[q]);
+        audit_compare(
+            a, D_LEVEL, what, level->item, audit_bucket_names[q], number(s, 5 + q),
+            is_behind ? number(s, MOVED + 4 + q) : level->of[q]);
     }
 }
 
@@ -205,8 +215,10 @@ static bool check_levels(struct audit *a)
     sum_promises(a);
     if (!audit_each(
             a,
-            "SELECT item, location, version, seq, time_ms, on_hand, reserved, committed, damaged, "
-            "quality_control, safety_stock, incoming FROM level",
+            "SELECT v.item, v.location, v.version, v.seq, v.time_ms, v.on_hand, v.reserved, v.committed, v.damaged, "
+            "v.quality_control, v.safety_stock, v.incoming, m.seq IS NOT NULL, m.version, m.seq, m.time_ms, m.on_hand, "
+            "m.reserved, m.committed, m.damaged, m.quality_control, m.safety_stock, m.incoming FROM level v "
+            "LEFT JOIN movement m ON m.seq = v.seq AND m.item = v.item AND m.location = v.location",
             read_level)) {
         return false;
     }

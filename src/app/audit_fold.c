@@ -186,6 +186,7 @@ static void fold_level(struct audit *a, const struct audit_movement *m)
     }
     level->version = m->version;
     level->seq = m->seq;
+    level->due_seq = m->seq <= a->levels_seq ? m->seq : level->due_seq;
     level->time_ms = m->time_ms;
 }
 

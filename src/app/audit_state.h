@@ -34,6 +34,7 @@ struct audit_level {
     int64_t item, location;
     int64_t of[BUCKETS];
     int64_t version, seq, time_ms;
+    int64_t due_seq;         /* its row must show this movement at least */
     int64_t held, committed; /* units of open reservations on it */
     bool stored;
 };
@@ -75,8 +76,8 @@ struct audit {
     struct err_note note;
     uint64_t differences[D_COUNT];
 
-    int64_t partition, epoch, seq, time_ms; /* as stored */
-    int64_t last_seq, last_ms;              /* of the movement before */
+    int64_t partition, epoch, seq, time_ms, levels_seq; /* as stored */
+    int64_t last_seq, last_ms;                          /* of the movement before */
     struct audit_names items, locations;
     struct audit_place *places; /* of the movements */
     size_t places_len, places_cap;

@@ -176,6 +176,12 @@ static void what_is_not_a_store_cannot_be_audited(void **state)
     assert_audit(p->dir, 2, "newer version");
 }
 
+/* Puts a row back to what its level was after its first movement. */
+#define ROW_BEHIND                                                                                                                \
+    "UPDATE level SET (version, seq, time_ms, on_hand, reserved, committed, damaged, quality_control, safety_stock, incoming) = " \
+    "(SELECT version, seq, time_ms, on_hand, reserved, committed, damaged, quality_control, safety_stock, incoming "              \
+    "FROM movement WHERE item = 1 AND location = 1 ORDER BY seq LIMIT 1) WHERE item = 1 AND location = 1"
+
 /* Damage, one at a time, and the words with which the audit must find it. */
 static const struct {
     const char *sql;
@@ -193,6 +199,10 @@ static const struct {
     {"INSERT INTO level SELECT 1, 9, partition, on_hand, reserved, committed, damaged, quality_control, safety_stock, "
      "incoming, version, seq, time_ms FROM level WHERE item = 1 AND location = 1",
      "level: item 1, location 9: a row without movements"},
+    {ROW_BEHIND, "seq is"},
+    {ROW_BEHIND
+     "; UPDATE partition SET levels_seq = 4; UPDATE level SET on_hand = on_hand + 1 WHERE item = 1 AND location = 1",
+     "on_hand is"},
     /* movements */
     {"UPDATE movement SET on_hand = on_hand + 1 WHERE seq = 9", "movement: seq 9: on_hand"},
     {"UPDATE movement SET reserved_delta = 4, reserved = 4 WHERE seq = 4", "movement: seq 7: reserved"},
@@ -271,7 +281,7 @@ static const struct {
     {"UPDATE partition SET seq = 28", "store: the partition is at seq 28, the last movement is 29"},
     {"UPDATE partition SET time_ms = 5", "store: the partition's time is before the last movement's"},
     {"DELETE FROM partition", "store: there is no partition row"},
-    {"INSERT INTO partition VALUES (1, 1, 1, 1)", "store: there is more than one partition row"},
+    {"INSERT INTO partition VALUES (1, 1, 1, 1, 1)", "store: there is more than one partition row"},
     {"UPDATE movement SET partition = 7 WHERE seq = 3", "store: table movement has 1 rows of another partition"},
     {"UPDATE idempotency SET partition = 7", "store: table idempotency has 4 rows of another partition"},
     {"DELETE FROM item WHERE item = 1", "store: item 2 follows item 0"},
@@ -317,6 +327,17 @@ static void every_sort_of_damage_is_found(void **state)
 }
 
 /* Damage that nothing else depends on gives exactly one difference: the audit does not cry wolf behind it. */
+static void a_row_may_be_as_far_behind_as_the_store_says(void **state)
+{
+    struct place *p = *state;
+    assert_int_equal(place_sql(p, ROW_BEHIND), SQLITE_OK);
+    assert_audit(p->dir, 1, "seq is");
+    assert_int_equal(
+        place_sql(p, "UPDATE partition SET levels_seq = (SELECT seq FROM level WHERE item = 1 AND location = 1)"),
+        SQLITE_OK);
+    assert_audit(p->dir, 0, "audit: clean");
+}
+
 static void one_wrong_number_is_one_difference(void **state)
 {
     static const char *const single[] = {
@@ -429,6 +450,7 @@ int main(void)
         TEST(an_empty_store_is_clean),
         TEST(what_is_not_a_store_cannot_be_audited),
         TEST(every_sort_of_damage_is_found),
+        TEST(a_row_may_be_as_far_behind_as_the_store_says),
         TEST(one_wrong_number_is_one_difference),
         TEST(a_long_log_is_audited_with_its_runs),
         TEST(a_flood_of_differences_is_counted_but_not_printed),

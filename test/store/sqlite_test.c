@@ -4,6 +4,7 @@
 #include "scene.h"
 #include "store/sqlite/schema.h"
 #include "store/sqlite/sqlite.h"
+#include "store/sqlite/state.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -450,7 +451,7 @@ static void assert_full_disk_is_survived(struct place *p)
     assert_int_equal(unlink(ballast), 0);
     scene_must_commit(&s);
     assert_int_equal(query(p, "SELECT count(*) FROM movement"), 1 + 50 * (stored + 1));
-    assert_int_equal(query(p, "SELECT on_hand FROM level"), 1000000 + 50 * (stored + 1));
+    assert_int_equal(query(p, "SELECT on_hand FROM levels"), 1000000 + 50 * (stored + 1));
     scene_end(&s);
     store_free(store);
 }
@@ -528,10 +529,160 @@ static void everything_reported_survives_a_kill(void **state)
         assert_true(s.head.epoch > epoch);
         epoch = s.head.epoch;
         assert_int_equal(query(p, "SELECT count(*) FROM movement"), s.head.seq);
-        assert_int_equal(query(p, "SELECT on_hand FROM level"), s.head.seq);
+        assert_int_equal(query(p, "SELECT on_hand FROM levels"), s.head.seq);
         scene_end(&s);
         store_free(store);
     }
+}
+
+/* Sold here and there, so that levels are behind at every distance. */
+#define SWEPT_SKUS 30
+#define SWEEP_LENGTH 40
+
+static const char *swept_sku(int i)
+{
+    static char sku[8];
+    snprintf(sku, sizeof(sku), "s%d", i);
+    return sku;
+}
+
+static void begin_wide_shop(struct scene *s, struct store *store)
+{
+    scene_begin(s, store);
+    scene_location(s, "w1", 1);
+    for (int i = 0; i < SWEPT_SKUS; i++) {
+        scene_item(s, swept_sku(i), "Thing");
+        scene_receive(s, swept_sku(i), "w1", 1);
+    }
+    scene_must_commit(s);
+}
+
+static bool keep_level(void *ctx, const struct level_row *row)
+{
+    *(struct level_row *)ctx = *row; /* its strings are not looked at */
+    return true;
+}
+
+struct wide {
+    struct level_row levels[SWEPT_SKUS];
+    size_t len;
+};
+
+static void keep_next(void *ctx, const struct level_row *row)
+{
+    struct wide *w = ctx;
+    assert_true(w->len < SWEPT_SKUS);
+    w->levels[w->len++] = *row;
+}
+
+/* What a reader says of each level is what the ledger has. */
+static void assert_reads_are_current(const struct scene *s, struct store_reader *reader)
+{
+    struct wide wide = {.len = 0};
+    ledger_each_level(s->ledger, keep_next, &wide);
+    assert_int_equal(wide.len, SWEPT_SKUS);
+    for (int i = 0; i < SWEPT_SKUS; i++) {
+        struct level_row one = {0};
+        struct level_row listed = {0};
+        struct str sku = str_from(swept_sku(i));
+        assert_int_equal(reader->ops->level(reader, sku, STR("w1"), keep_level, &one), ERR_OK);
+        assert_int_equal(reader->ops->levels(reader, sku, keep_level, &listed), ERR_OK);
+        assert_memory_equal(&one.quantities, &wide.levels[i].quantities, sizeof(one.quantities));
+        assert_memory_equal(&listed.quantities, &one.quantities, sizeof(one.quantities));
+        assert_int_equal(one.version, wide.levels[i].version);
+        assert_int_equal(one.seq, wide.levels[i].seq);
+        assert_int_equal(one.time_ms, wide.levels[i].time_ms);
+        assert_int_equal(listed.seq, one.seq);
+    }
+}
+
+#define BEHIND "SELECT count(*) FROM level v WHERE seq <> (SELECT max(seq) FROM movement m WHERE m.item = v.item)"
+#define BEHIND_THE_MARK                                                                                 \
+    "SELECT count(*) FROM level v, partition p WHERE v.seq < (SELECT max(m.seq) FROM movement m WHERE " \
+    "m.item = v.item AND m.seq <= p.levels_seq)"
+
+static void rows_of_levels_follow_in_their_order(void **state)
+{
+    struct place *p = *state;
+    struct store *store = open_store(p);
+    struct store_reader *reader = NULL;
+    struct scene s;
+    struct err_note note;
+    begin_wide_shop(&s, store);
+    store_sqlite_from(store)->sweep.length = SWEEP_LENGTH;
+    assert_int_equal(store_reader_open(store, &reader, &note), ERR_OK);
+    int64_t most_behind = 0;
+    for (int round = 0; round < 200; round++) {
+        for (int n = 0; n < 1 + round % 5; n++) {
+            scene_receive(&s, swept_sku((round * 7 + n * 11) % SWEPT_SKUS), "w1", 1);
+        }
+        scene_must_commit(&s);
+        assert_reads_are_current(&s, reader);
+        int64_t behind = query(p, BEHIND);
+        most_behind = behind > most_behind ? behind : most_behind;
+        assert_int_equal(query(p, BEHIND_THE_MARK), 0);
+        assert_true(query(p, "SELECT seq - levels_seq FROM partition") <= 2 * SWEEP_LENGTH + 10);
+        assert_int_equal(query(p, "SELECT sum(on_hand) FROM levels"), s.head.seq);
+    }
+    assert_true(most_behind > SWEPT_SKUS / 2);
+    store_reader_free(reader);
+    scene_end(&s);
+    store_free(store);
+    assert_int_equal(query(p, BEHIND), 0);
+    assert_int_equal(query(p, "SELECT seq - levels_seq FROM partition"), 0);
+}
+
+/* As a kill leaves it: nothing is brought up to date at the end. */
+static void levels_that_were_behind_are_found_again(void **state)
+{
+    struct place *p = *state;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct scene s;
+        struct store *store = open_store(p);
+        begin_wide_shop(&s, store);
+        store_sqlite_from(store)->sweep.length = SWEEP_LENGTH;
+        for (int n = 0; n < 70; n++) {
+            scene_receive(&s, swept_sku(n * 7 % SWEPT_SKUS), "w1", 1 + n);
+            scene_must_commit(&s);
+        }
+        _exit(0);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_true(query(p, BEHIND) > 0);
+    struct store *store = open_store(p);
+    struct store_reader *reader = NULL;
+    struct scene s;
+    struct err_note note;
+    scene_begin(&s, store);
+    assert_int_equal(store_reader_open(store, &reader, &note), ERR_OK);
+    assert_reads_are_current(&s, reader);
+    assert_int_equal(query(p, "SELECT sum(on_hand) FROM levels"), SWEPT_SKUS + 70 * 71 / 2);
+    scene_receive(&s, swept_sku(3), "w1", 5);
+    scene_must_commit(&s);
+    assert_reads_are_current(&s, reader);
+    store_reader_free(reader);
+    scene_end(&s);
+    store_free(store);
+    assert_int_equal(query(p, BEHIND), 0);
+}
+
+static void who_lost_the_store_leaves_its_rows_alone(void **state)
+{
+    struct place *p = *state;
+    struct store *store = open_store(p);
+    struct scene s;
+    begin_shop(&s, store);
+    scene_receive(&s, "a", "w1", 1);
+    scene_must_commit(&s);
+    assert_int_equal(place_sql(p, "UPDATE partition SET epoch = epoch + 1"), SQLITE_OK);
+    scene_end(&s);
+    store_free(store);
+    assert_int_equal(query(p, BEHIND), 1);
+    assert_int_equal(query(p, "SELECT on_hand FROM levels"), 1000001);
 }
 
 int main(void)
@@ -555,6 +706,9 @@ int main(void)
         TEST(a_write_that_fails_is_in_doubt_and_final),
         TEST(a_full_disk_undoes_the_batch_and_room_lets_it_pass),
         TEST(everything_reported_survives_a_kill),
+        TEST(rows_of_levels_follow_in_their_order),
+        TEST(levels_that_were_behind_are_found_again),
+        TEST(who_lost_the_store_leaves_its_rows_alone),
     };
     return cmocka_run_group_tests_name("store: sqlite", tests, NULL, NULL);
 }

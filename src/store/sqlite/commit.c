@@ -1,5 +1,6 @@
 /*
- * Writing: one batch, one transaction. Rows are appended by rising keys; levels and reservations are updated in place.
+ * Writing: one batch, one transaction. Rows are appended by rising keys; reservations are updated in place, and some of
+ * the levels that are behind (sweep.h).
  */
 #include "store/sqlite/log_file.h"
 #include "store/sqlite/row.h"
@@ -24,9 +25,14 @@ const char *const store_sqlite_writes[WRITE_COUNT] = {
                               "WHERE location = ?1 AND partition = ?2 AND id = ?3",
     [WRITE_LEVEL_INSERT] = "INSERT INTO level (item, location, partition, version, seq, time_ms, " QUANTITY_COLUMNS(
         "") ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
-    [WRITE_LEVEL_UPDATE] = "UPDATE level SET version = ?4, seq = ?5, time_ms = ?6, on_hand = ?7, reserved = ?8, "
-                           "committed = ?9, damaged = ?10, quality_control = ?11, safety_stock = ?12, incoming = ?13 "
-                           "WHERE item = ?1 AND location = ?2 AND partition = ?3 AND version < ?4 AND seq < ?5",
+    [WRITE_LEVEL_SWEEP] = "UPDATE level SET (version, seq, time_ms, " QUANTITY_COLUMNS(
+        "") ") = "
+            "(SELECT version, seq, time_ms, " QUANTITY_COLUMNS(
+                "") " FROM movement "
+                    "WHERE seq = ?4 AND item = ?1 AND location = ?2) "
+                    "WHERE item = ?1 AND location = ?2 AND partition = ?3 AND seq < ?4",
+    [WRITE_SWEPT] = "UPDATE partition SET levels_seq = ?2 WHERE partition = ?1",
+    [WRITE_SWEPT_ALL] = "UPDATE partition SET levels_seq = seq WHERE partition = ?1 AND epoch = ?2 AND seq = ?3",
     [WRITE_MOVEMENT_INSERT] =
         "INSERT INTO movement (seq, partition, time_ms, kind, item, location, version, reservation, reason, reference, "
         "actor, " DELTA_COLUMNS("") ", " QUANTITY_COLUMNS(
@@ -51,6 +57,9 @@ const char *const store_sqlite_writes[WRITE_COUNT] = {
 };
 
 static enum err write_batch(struct store_sqlite *s, const struct batch *b, struct err_note *note);
+static enum err sweep(struct store_sqlite *s, struct sweep_share share, struct err_note *note);
+static enum err sweep_rows(struct store_sqlite *s, struct sweep_share share, struct err_note *note);
+static enum err mark_all_swept(struct store_sqlite *s, struct err_note *note);
 static enum err undo(struct store_sqlite *s, enum err e, struct err_note *note);
 static void checkpoint(struct store_sqlite *s);
 
@@ -58,6 +67,7 @@ static void checkpoint(struct store_sqlite *s);
 static enum err distrust(struct store_sqlite *s, enum err e)
 {
     s->failed = ERR_IO;
+    recent_fail(&s->recent);
     (void)err_note_set(&s->failure, ERR_IO, "an earlier write failed");
     return e;
 }
@@ -71,6 +81,7 @@ enum err store_sqlite_claim(struct store *base, struct store_head *out, struct e
     enum err e = database_step(claim, &row, note);
     if (e == ERR_OK) {
         check(row);
+        s->epoch = (uint64_t)sqlite3_column_int64(claim, 0);
         *out = (struct store_head){
             .epoch = (uint64_t)sqlite3_column_int64(claim, 0),
             .seq = (uint64_t)sqlite3_column_int64(claim, 1),
@@ -89,9 +100,13 @@ enum err store_sqlite_commit(struct store *base, const struct batch *b, struct e
     if (s->failed != ERR_OK) {
         return err_note_set(note, s->failed, "%s", s->failure.text);
     }
+    struct sweep_share share = sweep_next(&s->sweep, &s->recent, b->seq_after);
     enum err e = database_run(s->write[WRITE_BEGIN], note);
     if (e == ERR_OK) {
         e = write_batch(s, b, note);
+    }
+    if (e == ERR_OK) {
+        e = sweep(s, share, note);
     }
     if (e == ERR_OK) {
         e = database_run(s->write[WRITE_COMMIT], note);
@@ -99,10 +114,28 @@ enum err store_sqlite_commit(struct store *base, const struct batch *b, struct e
     if (e != ERR_OK) {
         return undo(s, e, note);
     }
+    recent_advance(&s->recent, b, s->sweep.order.of + s->sweep.at, share.to - s->sweep.at);
+    sweep_done(&s->sweep, share);
     if (s->wal_pages >= s->checkpoint_pages) {
         checkpoint(s);
     }
     return ERR_OK;
+}
+
+enum err store_sqlite_sweep_all(struct store_sqlite *s, struct err_note *note)
+{
+    struct sweep_share share = sweep_rest(&s->sweep, &s->recent);
+    enum err e = database_run(s->write[WRITE_BEGIN], note);
+    if (e == ERR_OK) {
+        e = mark_all_swept(s, note);
+    }
+    if (e == ERR_OK) {
+        e = sweep_rows(s, share, note);
+    }
+    if (e == ERR_OK) {
+        e = database_run(s->write[WRITE_COMMIT], note);
+    }
+    return e == ERR_OK ? e : undo(s, e, note);
 }
 
 /*
@@ -136,6 +169,19 @@ static void checkpoint(struct store_sqlite *s)
     }
 }
 
+/* An update of the partition's row that must find it as we left it. */
+static enum err
+run_as_owner(struct store_sqlite *s, sqlite3_stmt *w, uint64_t epoch, uint64_t seq, struct err_note *note)
+{
+    TRY(database_run(w, note));
+    if (sqlite3_changes(s->db) == 1) {
+        return ERR_OK;
+    }
+    return err_note_set(
+        note, ERR_FENCED, "the store is no longer at epoch %llu, seq %llu: another process owns it",
+        (unsigned long long)epoch, (unsigned long long)seq);
+}
+
 static enum err advance(struct store_sqlite *s, const struct batch *b, struct err_note *note)
 {
     sqlite3_stmt *w = s->write[WRITE_ADVANCE];
@@ -144,13 +190,7 @@ static enum err advance(struct store_sqlite *s, const struct batch *b, struct er
     bind_i64(w, 3, (int64_t)b->seq_before);
     bind_i64(w, 4, (int64_t)b->seq_after);
     bind_i64(w, 5, b->time_ms);
-    TRY(database_run(w, note));
-    if (sqlite3_changes(s->db) == 1) {
-        return ERR_OK;
-    }
-    return err_note_set(
-        note, ERR_FENCED, "the store is no longer at epoch %llu, seq %llu: another process owns it",
-        (unsigned long long)b->epoch, (unsigned long long)b->seq_before);
+    return run_as_owner(s, w, b->epoch, b->seq_before, note);
 }
 
 /* An update that must hit exactly its row. */
@@ -201,12 +241,16 @@ static enum err write_locations(struct store_sqlite *s, const struct batch *b, s
     return ERR_OK;
 }
 
+/* New ones only; the others wait for the sweep. */
 static enum err write_levels(struct store_sqlite *s, const struct batch *b, struct err_note *note)
 {
+    sqlite3_stmt *w = s->write[WRITE_LEVEL_INSERT];
     for (size_t i = 0; i < b->changes->levels_len; i++) {
         const struct level_change *c = &b->changes->levels[i];
         const struct movement *m = &b->changes->movements[c->movement];
-        sqlite3_stmt *w = s->write[c->created ? WRITE_LEVEL_INSERT : WRITE_LEVEL_UPDATE];
+        if (!c->created) {
+            continue;
+        }
         bind_i64(w, 1, m->item);
         bind_i64(w, 2, m->location);
         bind_i64(w, 3, b->partition);
@@ -217,6 +261,42 @@ static enum err write_levels(struct store_sqlite *s, const struct batch *b, stru
         TRY(run_on_one(s, w, note));
     }
     return ERR_OK;
+}
+
+/* To what they were before the batch of this commit: what it moves is behind again at once. */
+static enum err sweep_rows(struct store_sqlite *s, struct sweep_share share, struct err_note *note)
+{
+    for (size_t i = s->sweep.at; i < share.to; i++) {
+        const struct recent_level *level = &s->sweep.order.of[i];
+        sqlite3_stmt *w = s->write[WRITE_LEVEL_SWEEP];
+        bind_i64(w, 1, level->item);
+        bind_i64(w, 2, level->location);
+        bind_i64(w, 3, s->partition);
+        bind_i64(w, 4, (int64_t)recent_seq_of(&s->recent, level->item, level->location));
+        TRY(run_on_one(s, w, note));
+    }
+    return ERR_OK;
+}
+
+static enum err sweep(struct store_sqlite *s, struct sweep_share share, struct err_note *note)
+{
+    TRY(sweep_rows(s, share, note));
+    if (!share.is_last) {
+        return ERR_OK;
+    }
+    bind_i64(s->write[WRITE_SWEPT], 1, s->partition);
+    bind_i64(s->write[WRITE_SWEPT], 2, (int64_t)s->sweep.began_seq);
+    return run_on_one(s, s->write[WRITE_SWEPT], note);
+}
+
+/* No batch comes with it that would find out who owns the store. */
+static enum err mark_all_swept(struct store_sqlite *s, struct err_note *note)
+{
+    sqlite3_stmt *w = s->write[WRITE_SWEPT_ALL];
+    bind_i64(w, 1, s->partition);
+    bind_i64(w, 2, (int64_t)s->epoch);
+    bind_i64(w, 3, (int64_t)s->recent.seq);
+    return run_as_owner(s, w, s->epoch, s->recent.seq, note);
 }
 
 static enum err write_movement(sqlite3_stmt *w, const struct movement *m, struct err_note *note)

@@ -10,6 +10,7 @@ struct loading {
     struct ledger *ledger;
     const struct store_key_sink *keys;
     struct row_lines *lines;
+    sqlite3_stmt *after; /* ROW_AFTER_SQL */
 };
 
 /* Reads the row that `s` stands on. */
@@ -34,6 +35,10 @@ static enum err load_level(struct loading *loading, sqlite3_stmt *s)
 {
     struct level_row row;
     row_level(s, &row);
+    uint64_t seq = recent_seq_of(&loading->store->recent, row.item, row.location);
+    if (seq != 0) {
+        TRY(row_catch_up(loading->after, seq, &row));
+    }
     ledger_restore_level(loading->ledger, &row);
     return ERR_OK;
 }
@@ -103,13 +108,16 @@ static enum err load_step(struct loading *loading, size_t i, struct err_note *no
 
 static enum err load_all(struct loading *loading, struct err_note *note)
 {
-    static const char *const lines_sql = ROW_LINES_SQL;
-    TRY(database_prepare(loading->store->db, &lines_sql, 1, &loading->lines->select, note));
+    static const char *const sql[] = {ROW_LINES_SQL, ROW_AFTER_SQL};
+    sqlite3_stmt *prepared[ARRAY_LEN(sql)];
+    TRY(database_prepare(loading->store->db, sql, ARRAY_LEN(sql), prepared, note));
+    loading->lines->select = prepared[0];
+    loading->after = prepared[1];
     enum err e = ERR_OK;
     for (size_t i = 0; i < ARRAY_LEN(steps) && e == ERR_OK; i++) {
         e = load_step(loading, i, note);
     }
-    database_finalize(&loading->lines->select, 1);
+    database_finalize(prepared, ARRAY_LEN(prepared));
     return e;
 }
 

@@ -6,6 +6,11 @@
 #include "store/sqlite/row.h"
 #include "store/sqlite/state.h"
 
+#include <unistd.h>
+
+/* The writer says what it has committed as soon as it knows; what it commits next takes longer. */
+#define STATE_WAIT_US 50
+
 enum read_statement {
     READ_BEGIN,
     READ_END,
@@ -25,6 +30,7 @@ enum read_statement {
     READ_KEY,
     READ_OLDEST_KEYS,
     READ_LINES,
+    READ_AFTER,
     READ_COUNT
 };
 
@@ -42,7 +48,7 @@ static const char *const texts[READ_COUNT] = {
     [READ_LOCATION] = "SELECT " LOCATION_COLUMNS " FROM location WHERE id = ?1",
     [READ_LOCATIONS] = "SELECT " LOCATION_COLUMNS " FROM location ORDER BY id",
     [READ_LEVELS] = LEVEL_FROM "WHERE i.item = ?1 ORDER BY l.id",
-    [READ_LEVEL] = LEVEL_FROM "WHERE i.sku = ?1 AND l.id = ?2",
+    [READ_LEVEL] = LEVEL_FROM "WHERE i.item = ?1 AND l.id = ?2",
     [READ_RESERVATION] = "SELECT " RESERVATION_COLUMNS " FROM reservation r WHERE r.id = ?1",
     /* ?1 after, ?2 state or 0, ?3 reference or NULL, ?4 limit */
     [READ_RESERVATIONS] = "SELECT " RESERVATION_COLUMNS " FROM reservation r WHERE r.seq > ?1 "
@@ -65,6 +71,7 @@ static const char *const texts[READ_COUNT] = {
     [READ_KEY] = "SELECT " KEY_COLUMNS ", " KEY_ANSWER_COLUMNS " FROM idempotency WHERE row = ?1",
     [READ_OLDEST_KEYS] = "SELECT " KEY_COLUMNS " FROM idempotency ORDER BY row LIMIT ?1",
     [READ_LINES] = ROW_LINES_SQL,
+    [READ_AFTER] = ROW_AFTER_SQL,
 };
 
 struct reader_sqlite {
@@ -72,6 +79,8 @@ struct reader_sqlite {
     sqlite3 *db;
     sqlite3_stmt *read[READ_COUNT];
     struct row_lines lines;
+    struct recent *recent;       /* the writer's */
+    struct recent_levels behind; /* levels of the item that is being read */
 };
 
 /* The caller's function for one kind of row, and how many rows it still takes. */
@@ -112,9 +121,12 @@ static enum err visit_location(struct reader_sqlite *r, sqlite3_stmt *s, const s
 
 static enum err visit_level(struct reader_sqlite *r, sqlite3_stmt *s, const struct visitor *v, bool *out_more)
 {
-    (void)r;
     struct level_row row;
     row_level(s, &row);
+    uint64_t seq = recent_find(&r->behind, row.location);
+    if (seq != 0) {
+        TRY(row_catch_up(r->read[READ_AFTER], seq, &row));
+    }
     *out_more = v->fn.level(v->ctx, &row);
     return ERR_OK;
 }
@@ -228,32 +240,60 @@ static enum err reader_locations(struct store_reader *base, location_fn fn, void
     return walk(r, r->read[READ_LOCATIONS], visit_location, &v);
 }
 
-static enum err levels_of(struct reader_sqlite *r, struct str sku, struct visitor *v)
+/* In the state that was begun: the item (0: there is none), and which of its levels are behind. */
+static enum err find_behind(struct reader_sqlite *r, struct str sku, int64_t *out_item, enum recent_copied *out)
+{
+    int64_t seq = 0;
+    TRY(read_index(r->read[READ_ITEM], sku, out_item));
+    TRY(read_index(r->read[READ_SEQ], STR_NONE, &seq));
+    *out = recent_copy(r->recent, (uint32_t)*out_item, (uint64_t)seq, &r->behind);
+    return ERR_OK;
+}
+
+/* Begins a state of which it is known which levels of the item are behind. */
+static enum err begin_levels(struct reader_sqlite *r, struct str sku, int64_t *out_item)
+{
+    for (;;) {
+        enum recent_copied copied = RECENT_FAILED;
+        TRY(begin(r));
+        enum err e = find_behind(r, sku, out_item, &copied);
+        if (e == ERR_OK && copied == RECENT_COPIED) {
+            return ERR_OK;
+        }
+        e = end(r, e);
+        if (e != ERR_OK || copied == RECENT_FAILED) {
+            return e != ERR_OK ? e : ERR_IO;
+        }
+        usleep(STATE_WAIT_US);
+    }
+}
+
+/* `s` takes ?1 item. */
+static enum err levels_of(struct reader_sqlite *r, sqlite3_stmt *s, struct str sku, struct visitor *v)
 {
     int64_t item = 0;
-    TRY(read_index(r->read[READ_ITEM], sku, &item));
+    TRY(begin_levels(r, sku, &item));
     if (item == 0) {
-        return ERR_NOT_FOUND;
+        return end(r, ERR_NOT_FOUND);
     }
-    bind_i64(r->read[READ_LEVELS], 1, item);
-    return walk(r, r->read[READ_LEVELS], visit_level, v);
+    bind_i64(s, 1, item);
+    return end(r, walk(r, s, visit_level, v));
 }
 
 static enum err reader_levels(struct store_reader *base, struct str sku, level_fn fn, void *ctx)
 {
     struct reader_sqlite *r = reader_from(base);
     struct visitor v = {.fn.level = fn, .ctx = ctx};
-    TRY(begin(r));
-    return end(r, levels_of(r, sku, &v));
+    return levels_of(r, r->read[READ_LEVELS], sku, &v);
 }
 
 static enum err reader_level(struct store_reader *base, struct str sku, struct str location, level_fn fn, void *ctx)
 {
     struct reader_sqlite *r = reader_from(base);
     struct visitor v = {.fn.level = fn, .ctx = ctx};
-    bind_str(r->read[READ_LEVEL], 1, sku);
     bind_str(r->read[READ_LEVEL], 2, location);
-    return walk_one(r, r->read[READ_LEVEL], visit_level, &v);
+    TRY(levels_of(r, r->read[READ_LEVEL], sku, &v));
+    return v.visited == 0 ? ERR_NOT_FOUND : ERR_OK;
 }
 
 static enum err reader_reservation(struct store_reader *base, struct uuid id, reservation_fn fn, void *ctx)
@@ -408,6 +448,7 @@ static void reader_free(struct store_reader *base)
 {
     struct reader_sqlite *r = reader_from(base);
     database_finalize(r->read, READ_COUNT);
+    mem_free(r->behind.of);
     int rc = sqlite3_close(r->db);
     check(rc == SQLITE_OK);
     mem_free(r);
@@ -439,6 +480,7 @@ enum err store_sqlite_reader_open(struct store *base, struct store_reader **out,
     struct store_sqlite *s = store_sqlite_from(base);
     struct reader_sqlite *r = mem_new(sizeof(*r));
     r->base.ops = &reader_ops;
+    r->recent = &s->recent;
     enum err e = database_open(s->path, DATABASE_READ, &r->db, note);
     if (e == ERR_OK) {
         e = database_prepare(r->db, texts, READ_COUNT, r->read, note);

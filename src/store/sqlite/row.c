@@ -53,6 +53,23 @@ void row_level(sqlite3_stmt *s, struct level_row *out)
     read_quantities(s, 4, &out->quantities);
 }
 
+enum err row_catch_up(sqlite3_stmt *s, uint64_t seq, struct level_row *row)
+{
+    bool found = false;
+    bind_i64(s, 1, (int64_t)seq);
+    bind_i64(s, 2, row->item);
+    bind_i64(s, 3, row->location);
+    enum err e = database_step(s, &found, NULL);
+    if (e == ERR_OK && found) {
+        read_quantities(s, 0, &row->quantities);
+        row->version = column_u64(s, QUANTITY_COUNT);
+        row->seq = column_u64(s, 1 + QUANTITY_COUNT);
+        row->time_ms = sqlite3_column_int64(s, 2 + QUANTITY_COUNT);
+    }
+    sqlite3_reset(s);
+    return e == ERR_OK && !found ? ERR_IO : e;
+}
+
 enum err row_movement(sqlite3_stmt *s, struct movement *out)
 {
     enum { AFTER = 7 + QUANTITY_COUNT, REST = AFTER + QUANTITY_COUNT };

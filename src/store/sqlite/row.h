@@ -21,6 +21,10 @@
 #define LOCATION_COLUMNS "location, id, name, priority"
 /* Of level v, item i, location l. */
 #define LEVEL_COLUMNS "v.item, v.location, i.sku, l.id, " QUANTITY_COLUMNS("v.") ", v.version, v.seq, v.time_ms"
+/* ?1 seq, ?2 item, ?3 location */
+#define ROW_AFTER_SQL           \
+    "SELECT " QUANTITY_COLUMNS( \
+        "") ", version, seq, time_ms FROM movement WHERE seq = ?1 AND item = ?2 AND location = ?3"
 /* Of movement m, item i, location l. */
 #define MOVEMENT_COLUMNS                                                                                     \
     "m.seq, m.time_ms, m.kind, m.item, m.location, i.sku, l.id, " DELTA_COLUMNS("m.") ", " QUANTITY_COLUMNS( \
@@ -34,6 +38,11 @@ void row_item(sqlite3_stmt *s, struct item_row *out);
 void row_location(sqlite3_stmt *s, struct location_row *out);
 void row_level(sqlite3_stmt *s, struct level_row *out);
 MUST_CHECK enum err row_movement(sqlite3_stmt *s, struct movement *out);
+/*
+ * The state after movement `seq`, for a level whose row is behind. `s` is of ROW_AFTER_SQL. ERR_IO also when there is no
+ * such movement of that level.
+ */
+MUST_CHECK enum err row_catch_up(sqlite3_stmt *s, uint64_t seq, struct level_row *row);
 /* `answered`: the columns of the answer follow. */
 MUST_CHECK enum err row_key(sqlite3_stmt *s, bool answered, struct key_row *out);
 
