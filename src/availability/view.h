@@ -24,11 +24,8 @@ _Static_assert(LOCATIONS_MAX < 1 << 16, "a location fits into its bits");
 
 struct view;
 
+/* What readers look at stands together, so that it is in one or two lines of the cache. */
 struct shelf_entry {
-    struct cds_lfht_node node;     /* by SKU */
-    _Atomic(struct shown *) shown; /* within a struct rendered; NULL only before readers can find the entry */
-    const struct view *view;
-
     /* The writer's own. */
     struct level_state *levels; /* by rising location */
     int64_t available;          /* sum over the levels, negative ones counted as 0 */
@@ -39,6 +36,9 @@ struct shelf_entry {
     uint16_t levels_cap;
     bool touched; /* by the message being applied */
 
+    const struct view *view;
+    struct cds_lfht_node node;     /* by SKU */
+    _Atomic(struct shown *) shown; /* within a struct rendered; NULL only before readers can find the entry */
     uint8_t sku_len;
     char sku[];
 };

@@ -6,6 +6,12 @@
 
 #include <strings.h>
 
+/* Five headers of an answer are asked for two names: the first letter is enough for most. */
+static bool is_name(const char *name, const char *wanted)
+{
+    return (name[0] | 0x20) == (wanted[0] | 0x20) && strcasecmp(name, wanted) == 0;
+}
+
 void exchange_set_header(struct exchange *x, const char *name, struct str value)
 {
     check(x->state <= EXCHANGE_RUNNING);
@@ -15,8 +21,8 @@ void exchange_set_header(struct exchange *x, const char *name, struct str value)
     buf_put_str(b, value);
     buf_put_char(b, '\0');
     check(!b->overflowed);
-    x->has_cache_control = x->has_cache_control || strcasecmp(name, "Cache-Control") == 0;
-    x->has_retry_after = x->has_retry_after || strcasecmp(name, "Retry-After") == 0;
+    x->has_cache_control = x->has_cache_control || is_name(name, "Cache-Control");
+    x->has_retry_after = x->has_retry_after || is_name(name, "Retry-After");
 }
 
 static void complete_headers(struct exchange *x)
