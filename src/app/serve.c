@@ -8,6 +8,7 @@
 #include "base/random.h"
 #include "bus/local/local.h"
 #include "describe/describe.h"
+#include "store/postgres/postgres.h"
 #include "store/sqlite/sqlite.h"
 
 #include <errno.h>
@@ -70,9 +71,22 @@ static void snapshot_cb(void *ctx, const struct bus_message *m)
     availability_apply(ctx, m);
 }
 
+/* The URL may hold a password: it is never part of a message. */
+static enum err open_store(struct server *s, struct err_note *note)
+{
+    const char *store = s->config->store;
+    if (strcmp(store, "sqlite") == 0) {
+        return store_sqlite_open(s->config->data, PARTITION, &s->store, note);
+    }
+    if (strncmp(store, "postgresql://", 13) == 0 || strncmp(store, "postgres://", 11) == 0) {
+        return store_postgres_open(store, PARTITION, s->config->unsafe_durability == 1, &s->store, note);
+    }
+    return err_note_set(note, ERR_CONFIG, "store: neither \"sqlite\" nor postgresql://...");
+}
+
 static enum err start_inventory(struct server *s, struct err_note *note)
 {
-    TRY(store_sqlite_open(s->config->data, PARTITION, &s->store, note));
+    TRY(open_store(s, note));
     s->bus = bus_local_new(BUS_MESSAGES_MAX);
     struct inventory_options options = {
         .store = s->store,

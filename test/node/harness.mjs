@@ -17,6 +17,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import Ajv2020 from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
+import * as postgres from './postgres.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 export const BINARY = path.resolve(process.env.ONHAND_BIN ?? path.join(here, '../../build/onhand'));
@@ -68,6 +69,8 @@ export function temporaryDirectory() {
   return directory;
 }
 
+const storeVariables = (data) => (postgres.isGiven ? { ONHAND_STORE: postgres.storeOf(data) } : {});
+
 /*
  * An `onhand serve` that was just begun. With `data` it goes on with an existing directory. `wrap` is a command that runs
  * it as the same process, `variables` are added to its environment.
@@ -75,7 +78,7 @@ export function temporaryDirectory() {
 export function launchServer({ data = temporaryDirectory(), args = [], wrap = [], variables = {} } = {}) {
   const [program, ...argv] = [...wrap, BINARY, 'serve', '--host', '127.0.0.1', '--port', '0', '--data', data, ...args];
   const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('ONHAND_')));
-  const child = spawn(program, argv, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...inherited, ...variables } });
+  const child = spawn(program, argv, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...inherited, ...storeVariables(data), ...variables } });
   const server = { child, data, pid: child.pid, url: null, output: '', launched: performance.now() };
   running.add(server);
   server.exited = new Promise((resolve, reject) => {
@@ -159,6 +162,9 @@ export function onhand(...args) {
 
 /* The independent audit of a stopped server's data finds no difference. */
 export function auditClean(data) {
+  if (postgres.isGiven) {
+    return postgres.booksAreGood(data);
+  }
   const { status, stdout, stderr } = onhand('audit', '--data', data);
   assert.equal(status, 0, `the audit is clean:\n${stdout}${stderr}`);
   return stdout;

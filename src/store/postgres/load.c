@@ -1,0 +1,162 @@
+/*
+ * Rebuilding the ledger, in the order that core/ledger.h asks for, from one state of the database, a piece of each table
+ * at a time.
+ */
+#include "store/postgres/rows.h"
+#include "store/postgres/state.h"
+
+#include "base/mem.h"
+
+#define PIECE_ROWS 10000
+
+struct loading {
+    struct store_postgres *store;
+    struct ledger *ledger;
+    const struct store_key_sink *keys;
+    struct link link;
+    int64_t after[2]; /* the key of the last row of the piece before */
+    struct reservation_line lines[RESERVATION_PARTS_MAX];
+};
+
+/* Reads the row (of a reservation: rows) from `row` on; how many it were. */
+typedef enum err (*load_fn)(struct loading *loading, const PGresult *r, int row, int *out_rows);
+
+static enum err load_item(struct loading *loading, const PGresult *r, int row, int *out_rows)
+{
+    *out_rows = 1;
+    loading->after[0] = pg_i64(r, row, 0);
+    ledger_restore_item(loading->ledger, (uint32_t)pg_i64(r, row, 0), pg_text(r, row, 1), pg_i64(r, row, 2));
+    return ERR_OK;
+}
+
+static enum err load_location(struct loading *loading, const PGresult *r, int row, int *out_rows)
+{
+    struct location_row location;
+    *out_rows = 1;
+    pg_row_location(r, row, &location);
+    loading->after[0] = location.location;
+    ledger_restore_location(loading->ledger, location.location, location.id, location.priority);
+    return ERR_OK;
+}
+
+static enum err load_level(struct loading *loading, const PGresult *r, int row, int *out_rows)
+{
+    struct level_row level;
+    *out_rows = 1;
+    pg_row_level(r, row, &level);
+    loading->after[0] = level.item;
+    loading->after[1] = level.location;
+    ledger_restore_level(loading->ledger, &level);
+    return ERR_OK;
+}
+
+static enum err load_reservation(struct loading *loading, const PGresult *r, int row, int *out_rows)
+{
+    struct reservation reservation;
+    TRY(pg_row_reservation(r, row, loading->lines, &reservation));
+    *out_rows = (int)reservation.lines_len;
+    loading->after[0] = (int64_t)reservation.seq;
+    ledger_restore_reservation(loading->ledger, &reservation);
+    return ERR_OK;
+}
+
+static enum err load_key(struct loading *loading, const PGresult *r, int row, int *out_rows)
+{
+    struct key_row key;
+    *out_rows = 1;
+    TRY(pg_row_key(r, row, false, &key));
+    loading->after[0] = (int64_t)key.row;
+    loading->keys->key(loading->keys->ctx, &key);
+    return ERR_OK;
+}
+
+/* $1 partition, $2 how many, $3 and $4 the key of the last row before. */
+static const struct link_statement statements[] = {
+    {"items",
+     "SELECT item, sku, defined_ms FROM item WHERE partition = $1 AND item > $3 AND $4::bigint = 0 "
+     "ORDER BY item LIMIT $2"},
+    {"locations",
+     "SELECT " LOCATION_COLUMNS " FROM location WHERE partition = $1 AND location > $3 AND $4::bigint = 0 "
+     "ORDER BY location LIMIT $2"},
+    {"levels",
+     "SELECT " LEVEL_COLUMNS " FROM (SELECT * FROM level WHERE partition = $1 AND (item, location) > ($3, $4) "
+     "ORDER BY item, location LIMIT $2) v JOIN item i ON i.item = v.item "
+     "JOIN location l ON l.location = v.location ORDER BY v.item, v.location"},
+    {"reservations",
+     "SELECT " RESERVATION_COLUMNS " FROM (SELECT * FROM reservation WHERE partition = $1 "
+     "AND state IN (1, 2) AND seq > $3 AND $4::bigint = 0 ORDER BY seq LIMIT $2) r" RESERVATION_LINES},
+    {"keys",
+     "SELECT " KEY_COLUMNS " FROM idempotency WHERE partition = $1 AND \"row\" > $3 AND $4::bigint = 0 "
+     "ORDER BY \"row\" LIMIT $2"},
+};
+
+static enum err load_piece(struct loading *loading, const PGresult *r, load_fn load, struct err_note *note)
+{
+    int rows = 1;
+    for (int row = 0; row < PQntuples(r); row += rows) {
+        enum err e = load(loading, r, row, &rows);
+        if (e != ERR_OK) {
+            return err_note_set(note, e, "the database holds a row that was never written: run the audit");
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err load_table(struct loading *loading, const char *statement, load_fn load, struct err_note *note)
+{
+    int rows = 0;
+    loading->after[0] = 0;
+    loading->after[1] = 0;
+    do {
+        PGresult *r = NULL;
+        struct call *c = &loading->store->call;
+        call_begin(c);
+        call_i64(c, loading->store->partition);
+        call_i64(c, PIECE_ROWS);
+        call_i64(c, loading->after[0]);
+        call_i64(c, loading->after[1]);
+        TRY(call_run(c, &loading->link, statement, &r, note));
+        enum err e = load_piece(loading, r, load, note);
+        rows = PQntuples(r);
+        PQclear(r);
+        TRY(e);
+    } while (rows > 0);
+    return ERR_OK;
+}
+
+static enum err load_seq(struct loading *loading, struct err_note *note)
+{
+    char text[32];
+    uint64_t seq = 0;
+    TRY(link_read_text(&loading->link, "SELECT seq FROM partition", text, sizeof(text), note));
+    bool good = str_to_u64(str_from(text), UINT64_MAX, &seq);
+    check(good);
+    ledger_restore_seq(loading->ledger, seq);
+    return ERR_OK;
+}
+
+static enum err load_all(struct loading *loading, struct err_note *note)
+{
+    TRY(link_connect(&loading->link, note));
+    TRY(link_exec(&loading->link, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", note));
+    TRY(load_table(loading, "items", load_item, note));
+    TRY(load_table(loading, "locations", load_location, note));
+    TRY(load_table(loading, "levels", load_level, note));
+    TRY(load_table(loading, "reservations", load_reservation, note));
+    TRY(load_seq(loading, note));
+    TRY(load_table(loading, "keys", load_key, note));
+    return link_exec(&loading->link, "COMMIT", note);
+}
+
+enum err
+store_postgres_load(struct store *base, struct ledger *l, const struct store_key_sink *keys, struct err_note *note)
+{
+    struct store_postgres *s = store_postgres_from(base);
+    struct loading *loading = mem_new(sizeof(*loading));
+    *loading = (struct loading){.store = s, .ledger = l, .keys = keys};
+    link_init(&loading->link, s->url, statements, ARRAY_LEN(statements));
+    enum err e = load_all(loading, note);
+    link_release(&loading->link);
+    mem_free(loading);
+    return e;
+}

@@ -1,0 +1,118 @@
+/* Opening and closing. */
+#include "store/postgres/postgres.h"
+
+#include "base/mem.h"
+#include "store/postgres/schema.h"
+#include "store/postgres/state.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define VERSION_LEAST 150000
+
+static void store_postgres_free(struct store *base);
+
+static const struct store_ops ops = {
+    .name = "postgres",
+    .claim = store_postgres_claim,
+    .load = store_postgres_load,
+    .commit = store_postgres_commit,
+    .reader_open = store_postgres_reader_open,
+    .free = store_postgres_free,
+};
+
+struct store_postgres *store_postgres_from(struct store *s)
+{
+    check(s->ops == &ops);
+    return (struct store_postgres *)s;
+}
+
+/* Settings of the server without which a commit that was acknowledged may be lost with the next power cut. */
+static enum err check_durability(struct link *l, struct err_note *note)
+{
+    static const char *const settings[] = {"fsync", "full_page_writes", "synchronous_commit"};
+    for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
+        char sql[64];
+        char value[32];
+        snprintf(sql, sizeof(sql), "SHOW %s", settings[i]);
+        TRY(link_read_text(l, sql, value, sizeof(value), note));
+        if (strcmp(value, "off") == 0) {
+            return err_note_set(note, ERR_CONFIG, "the database has %s off: commits are not durable", settings[i]);
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err check_server(struct link *l, struct err_note *note)
+{
+    char encoding[32];
+    char recovering[8];
+    if (PQserverVersion(l->conn) < VERSION_LEAST) {
+        return err_note_set(note, ERR_CONFIG, "the database is older than PostgreSQL 15");
+    }
+    TRY(link_read_text(l, "SHOW server_encoding", encoding, sizeof(encoding), note));
+    if (strcmp(encoding, "UTF8") != 0) {
+        return err_note_set(note, ERR_CONFIG, "the database is encoded in %s; it must be UTF8", encoding);
+    }
+    TRY(link_read_text(l, "SELECT pg_is_in_recovery()", recovering, sizeof(recovering), note));
+    return recovering[0] == 't' ? err_note_set(note, ERR_CONFIG, "the database is a standby and cannot be written")
+                                : ERR_OK;
+}
+
+/* The row of the partition, made when the store is new. */
+static enum err enter_partition(struct store_postgres *s, struct err_note *note)
+{
+    char sql[128];
+    char others[32];
+    snprintf(sql, sizeof(sql), "SELECT count(*) FROM partition WHERE partition <> %u", s->partition);
+    TRY(link_read_text(&s->link, sql, others, sizeof(others), note));
+    if (strcmp(others, "0") != 0) {
+        return err_note_set(note, ERR_CONFIG, "the store does not hold partition %u but another one", s->partition);
+    }
+    snprintf(sql, sizeof(sql), "INSERT INTO partition VALUES (%u, 0, 0, 0, 0, 0) ON CONFLICT DO NOTHING", s->partition);
+    return link_exec(&s->link, sql, note);
+}
+
+static enum err open_database(struct store_postgres *s, bool unsafe, struct err_note *note)
+{
+    enum err e = link_connect(&s->link, note);
+    if (e != ERR_OK) {
+        return e == ERR_IO ? ERR_CONFIG : e;
+    }
+    TRY(check_server(&s->link, note));
+    if (!unsafe) {
+        TRY(check_durability(&s->link, note));
+    }
+    TRY(postgres_migrate(&s->link, note));
+    TRY(enter_partition(s, note));
+    link_release(&s->link);
+    link_init(&s->link, s->url, store_postgres_writes, store_postgres_writes_len);
+    return link_connect(&s->link, note);
+}
+
+enum err
+store_postgres_open(const char *url, uint32_t partition, bool unsafe, struct store **out, struct err_note *note)
+{
+    struct store_postgres *s = mem_new(sizeof(*s));
+    s->base.ops = &ops;
+    s->partition = partition;
+    s->url = mem_copy_str(str_from(url));
+    call_init(&s->call);
+    link_init(&s->link, s->url, NULL, 0);
+    enum err e = open_database(s, unsafe, note);
+    if (e != ERR_OK) {
+        store_postgres_free(&s->base);
+        return e;
+    }
+    *out = &s->base;
+    return ERR_OK;
+}
+
+static void store_postgres_free(struct store *base)
+{
+    struct store_postgres *s = store_postgres_from(base);
+    link_release(&s->link);
+    call_release(&s->call);
+    mem_free(s->url);
+    mem_free(s);
+}

@@ -1,0 +1,37 @@
+/* What the parts of this store share. */
+#ifndef STORE_POSTGRES_STATE_H
+#define STORE_POSTGRES_STATE_H
+
+#include "store/postgres/link.h"
+#include "store/store.h"
+
+/* Movements in a sorted run, see sql/postgres. */
+#define RUN_MOVEMENTS 4096
+
+struct store_postgres {
+    struct store base;
+    uint32_t partition;
+    char *url;
+    struct link link;
+    struct call call;
+    uint64_t epoch; /* of the claim; 0: none yet */
+    uint64_t session;
+    uint64_t commits; /* of all owners so far: tells whether one of ours is among them */
+    /* The first failure that left the outcome in doubt; after it nothing is written any more. */
+    enum err failed;
+    struct err_note failure;
+};
+
+/* Asserts that it is one. */
+struct store_postgres *store_postgres_from(struct store *s);
+
+enum err store_postgres_claim(struct store *s, struct store_head *out, struct err_note *note);
+enum err
+store_postgres_load(struct store *s, struct ledger *l, const struct store_key_sink *keys, struct err_note *note);
+enum err store_postgres_commit(struct store *s, const struct batch *b, struct err_note *note);
+enum err store_postgres_reader_open(struct store *s, struct store_reader **out, struct err_note *note);
+
+extern const struct link_statement store_postgres_writes[];
+extern const size_t store_postgres_writes_len;
+
+#endif

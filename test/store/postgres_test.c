@@ -1,0 +1,226 @@
+/* What only the store on PostgreSQL promises: durability, ownership, and the truth about commits whose connection broke. */
+#include "base/mem.h"
+#include "pg_server.h"
+#include "scene.h"
+#include "store/postgres/postgres.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static struct pg_server server;
+
+static int setup(void **state)
+{
+    (void)state;
+    pg_server_exec(&server, "DROP SCHEMA IF EXISTS onhand CASCADE");
+    return 0;
+}
+
+static struct store *open_store(void)
+{
+    struct store *s = NULL;
+    struct err_note note = {""};
+    if (store_postgres_open(server.url, 0, false, &s, &note) != ERR_OK) {
+        fail_msg("cannot open: %s", note.text);
+    }
+    return s;
+}
+
+static void assert_refused(const char *url, bool unsafe, enum err expected, const char *words)
+{
+    struct store *s = NULL;
+    struct err_note note = {""};
+    assert_int_equal(store_postgres_open(url, 0, unsafe, &s, &note), expected);
+    assert_null(s);
+    if (strstr(note.text, words) == NULL) {
+        fail_msg("\"%s\" does not say \"%s\"", note.text, words);
+    }
+}
+
+static long query(const char *sql)
+{
+    return strtol(pg_server_query(&server, sql), NULL, 10);
+}
+
+static void begin_shop(struct scene *s, struct store *store)
+{
+    scene_begin(s, store);
+    scene_location(s, "w1", 1);
+    scene_item(s, "a", "Ay");
+    scene_receive(s, "a", "w1", 1000000);
+    scene_must_commit(s);
+}
+
+static void a_server_that_does_not_sync_is_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *sql;
+        const char *words;
+    } rows[] = {
+        {"ALTER ROLE postgres SET synchronous_commit = off", "synchronous_commit off"},
+        {"ALTER SYSTEM SET fsync = off", "fsync off"},
+        {"ALTER SYSTEM SET full_page_writes = off", "full_page_writes off"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        pg_server_exec(&server, rows[i].sql);
+        pg_server_exec(&server, "SELECT pg_reload_conf()");
+        usleep(200000);
+        if (i != 1) { /* the test's server has fsync on in its command line, which wins */
+            assert_refused(server.url, false, ERR_CONFIG, rows[i].words);
+            struct store *s = NULL;
+            struct err_note note = {""};
+            assert_int_equal(store_postgres_open(server.url, 0, true, &s, &note), ERR_OK);
+            store_free(s);
+        }
+        pg_server_exec(&server, "ALTER ROLE postgres RESET ALL");
+        pg_server_exec(&server, "ALTER SYSTEM RESET ALL");
+        pg_server_exec(&server, "SELECT pg_reload_conf()");
+        usleep(200000);
+    }
+    store_free(open_store());
+}
+
+static void what_is_no_database_is_refused(void **state)
+{
+    (void)state;
+    assert_refused("host=/nonexistent dbname=x", false, ERR_CONFIG, "cannot connect to the database");
+    assert_refused("this is not a connection string", false, ERR_CONFIG, "cannot connect to the database");
+    store_free(open_store());
+    pg_server_exec(&server, "INSERT INTO onhand.migration (number, name) VALUES (99, 'later')");
+    assert_refused(server.url, false, ERR_SCHEMA, "newer version");
+}
+
+static void another_partition_is_refused(void **state)
+{
+    (void)state;
+    store_free(open_store());
+    struct store *s = NULL;
+    struct err_note note = {""};
+    assert_int_equal(store_postgres_open(server.url, 1, false, &s, &note), ERR_CONFIG);
+    assert_non_null(strstr(note.text, "does not hold partition 1"));
+}
+
+static void who_lost_the_partition_cannot_write(void **state)
+{
+    (void)state;
+    struct store *old = open_store();
+    struct store *new = open_store();
+    struct scene was;
+    struct scene is;
+    begin_shop(&was, old);
+    scene_begin(&is, new);
+    assert_int_equal(is.head.epoch, was.head.epoch + 1);
+    scene_receive(&was, "a", "w1", 5);
+    assert_int_equal(scene_commit(&was), ERR_FENCED);
+    scene_receive(&is, "a", "w1", 7);
+    scene_must_commit(&is);
+    assert_int_equal(query("SELECT on_hand FROM level"), 1000007);
+    scene_end(&was);
+    scene_end(&is);
+    store_free(old);
+    store_free(new);
+}
+
+static void a_restart_of_the_server_costs_nothing(void **state)
+{
+    (void)state;
+    struct store *store = open_store();
+    struct store_reader *reader = NULL;
+    struct scene s;
+    struct err_note note;
+    begin_shop(&s, store);
+    assert_int_equal(store_reader_open(store, &reader, &note), ERR_OK);
+    for (int i = 0; i < 3; i++) {
+        pg_server_kill(&server);
+        pg_server_start(&server, "");
+        scene_receive(&s, "a", "w1", 1);
+        scene_must_commit(&s);
+        assert_int_equal(query("SELECT on_hand FROM level"), 1000001 + i);
+        assert_int_equal(query("SELECT seq FROM partition"), 2 + i);
+        assert_int_equal(reader->ops->item(reader, STR("none"), NULL, NULL), ERR_NOT_FOUND);
+    }
+    store_reader_free(reader);
+    scene_end(&s);
+    store_free(store);
+}
+
+/* Ends the connections of stores again and again. */
+static atomic_bool cutting;
+
+static void *cut(void *arg)
+{
+    unsigned seed = 7;
+    (void)arg;
+    while (atomic_load(&cutting)) {
+        usleep(rand_r(&seed) % 4000);
+        pg_server_exec(
+            &server, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'onhand'");
+    }
+    return NULL;
+}
+
+static void each_commit_is_there_once_however_often_it_is_cut(void **state)
+{
+    (void)state;
+    struct store *store = open_store();
+    struct scene s;
+    pthread_t thread;
+    begin_shop(&s, store);
+    atomic_store(&cutting, true);
+    assert_int_equal(pthread_create(&thread, NULL, cut, NULL), 0);
+    for (int i = 0; i < 300; i++) {
+        char key[16];
+        snprintf(key, sizeof(key), "key-%d", i);
+        if (i % 3 > 0) {
+            scene_receive(&s, "a", "w1", 1);
+        }
+        scene_key(&s, "receive", key, 201, "{}"); /* some batches are an answer alone */
+        scene_must_commit(&s);
+    }
+    atomic_store(&cutting, false);
+    pthread_join(thread, NULL);
+    assert_true(query("SELECT session FROM partition") > 20); /* it was cut often */
+    assert_int_equal(query("SELECT on_hand FROM level"), 1000200);
+    assert_int_equal(query("SELECT count(*) FROM movement"), 201);
+    assert_int_equal(query("SELECT count(*) FROM idempotency"), 300);
+    assert_int_equal(query("SELECT commits FROM partition"), 301);
+    scene_end(&s);
+    store_free(store);
+}
+
+static void without_a_server_the_outcome_is_unknown(void **state)
+{
+    (void)state;
+    struct store *store = open_store();
+    struct scene s;
+    begin_shop(&s, store);
+    pg_server_kill(&server);
+    scene_receive(&s, "a", "w1", 1);
+    assert_int_equal(scene_commit(&s), ERR_IO);
+    pg_server_start(&server, "");
+    assert_int_equal(scene_commit(&s), ERR_IO); /* and stays so */
+    assert_int_equal(query("SELECT on_hand FROM level"), 1000000);
+    scene_end(&s);
+    store_free(store);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(a_server_that_does_not_sync_is_refused, setup),
+        cmocka_unit_test_setup(what_is_no_database_is_refused, setup),
+        cmocka_unit_test_setup(another_partition_is_refused, setup),
+        cmocka_unit_test_setup(who_lost_the_partition_cannot_write, setup),
+        cmocka_unit_test_setup(a_restart_of_the_server_costs_nothing, setup),
+        cmocka_unit_test_setup(each_commit_is_there_once_however_often_it_is_cut, setup),
+        cmocka_unit_test_setup(without_a_server_the_outcome_is_unknown, setup),
+    };
+    pg_server_make(&server, "");
+    int failed = cmocka_run_group_tests_name("store: postgres", tests, NULL, NULL);
+    pg_server_remove(&server);
+    return failed;
+}
