@@ -9,10 +9,11 @@ import * as bare from './contenders/bare.mjs';
 import * as nchan from './contenders/nchan.mjs';
 import * as nginx from './contenders/nginx.mjs';
 import * as onhand from './contenders/onhand.mjs';
+import * as onhandPostgres from './contenders/onhand_postgres.mjs';
 import * as postgres from './contenders/postgres.mjs';
 import * as redis from './contenders/redis.mjs';
 
-export const CONTENDERS = { onhand, bare, nginx, nchan, 'redis always': redis.always, 'redis everysec': redis.everysec, postgres };
+export const CONTENDERS = { onhand, bare, nginx, nchan, 'redis always': redis.always, 'redis everysec': redis.everysec, postgres, 'onhand on postgres': onhandPostgres };
 
 /* Where a figure is in what was measured, and how many of what was measured are one of its unit. */
 const FIGURES = {
@@ -40,11 +41,12 @@ function reserve(connections, bound) {
     name: `reserve-${connections}${bound ? '-bound' : ''}`,
     title: `one line reserved, 10,000 SKUs or one that is hot, ${connections} connections`,
     bound, figures: [FIGURES.rate, FIGURES.p99], load: { work: 'reserve', connections, skus: 10000 },
-    entries: [entry('onhand'), entry('redis always'), entry('redis everysec'), entry('postgres'), entry('bare'),
-      entry('onhand', 'hot', hot), entry('redis always', 'hot', hot), entry('postgres', 'hot', hot)],
+    entries: [entry('onhand'), entry('redis always'), entry('redis everysec'), entry('postgres'), entry('bare'), entry('onhand on postgres'),
+      entry('onhand', 'hot', hot), entry('redis always', 'hot', hot), entry('postgres', 'hot', hot), entry('onhand on postgres', 'hot', hot)],
     compare: [ratio('onhand', 'redis always', goal({ at_least: 1.4 })), ratio('onhand', 'redis everysec'), ratio('onhand', 'postgres'), ratio('bare', 'redis always'),
       ratio('onhand hot', 'onhand', goal({ at_least: 0.95 })), ratio('onhand hot', 'redis always hot'),
-      ratio('onhand hot', 'postgres hot', goal({ at_least: 20 }))],
+      ratio('onhand hot', 'postgres hot', goal({ at_least: 20 })), ratio('onhand on postgres', 'postgres', goal({ at_least: 2 })),
+      ratio('onhand on postgres hot', 'postgres hot', goal({ at_least: 15 }))],
   };
 }
 

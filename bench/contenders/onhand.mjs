@@ -9,11 +9,11 @@ const SKU = 'SKU-000001';
 export const version = async () => (await run([BINARY, 'version'])).trim().split(' ').at(-1);
 
 /* What `recover` measures is a start; it does that itself. */
-export async function start(dir, { core, load }) {
+export async function start(dir, { core, load, store = 'sqlite' }) {
   if (load.work === 'recover') {
     return { stop: () => {} };
   }
-  const one = startProcess([BINARY, 'serve', '--host', '127.0.0.1', '--port', '0', '--data', `${dir}/data`,
+  const one = startProcess([BINARY, 'serve', '--host', '127.0.0.1', '--port', '0', '--data', `${dir}/data`, '--store', store,
     '--log-level', 'error', '--connections-max', String(CONNECTIONS_MAX)], { core });
   const port = await untilReady(one, () => Number(/http:\/\/127\.0\.0\.1:(\d+)/.exec(one.stdout)?.[1]));
   return { port, pid: one.pid, stop: () => stopProcess(one) };
