@@ -73,8 +73,8 @@ void pg_server_start(struct pg_server *s, const char *options)
     char command[PG_PATH_MAX * 3 + 1000];
     snprintf(
         command, sizeof(command),
-        "exec " BIN "/postgres -D %s/data -k %s -c listen_addresses='' -c fsync=on -c max_connections=40 %s", s->dir,
-        s->dir, options);
+        "exec " BIN "/postgres -D %s/data -k %s -c listen_addresses='' -c max_connections=40 %s", s->dir, s->dir,
+        options);
     s->pid = spawn(s, command);
     for (int i = 0; i < READY_TRIES && !answers(s); i++) {
         usleep(10000);

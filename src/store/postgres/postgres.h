@@ -2,7 +2,7 @@
  * The store on PostgreSQL 15: everything is in the schema `onhand` of one database.
  *
  * One connection writes; each reader has its own. A commit is one transaction, sent in one go (pipeline mode), that the
- * server refuses unless (epoch, session, seq) are those that this store left. When the connection breaks in the middle,
+ * server refuses unless (epoch, session, commits, seq) are those that this store left. When the connection breaks in the middle,
  * the store connects again, takes the partition over with a new session, so that nothing of the old connection can come
  * later, and looks whether the transaction is there; if not, it is sent again.
  */
