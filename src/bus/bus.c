@@ -1,11 +1,12 @@
 #include "bus/bus.h"
 
-void bus_publish(struct bus *b, const struct bus_message *m)
+enum err bus_publish(struct bus *b, const struct bus_message *m, struct err_note *note)
 {
     check(m->levels_len == 0 || m->levels != NULL);
     check(m->items_len == 0 || m->items != NULL);
     check(m->committed_ns >= 0);
-    b->ops->publish(b, m);
+    check(m->position.time_ms >= 0);
+    return b->ops->publish(b, m, note);
 }
 
 const struct bus_message *bus_receive(struct bus *b, int timeout_ms)

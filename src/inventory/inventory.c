@@ -116,7 +116,8 @@ static void io_lookup(void *ctx, struct lookup *l)
 static void io_publish(void *ctx, struct bus_message *m)
 {
     struct inventory *inv = ctx;
-    bus_publish(inv->options.bus, m);
+    enum err e = bus_publish(inv->options.bus, m, NULL);
+    check(e == ERR_OK); /* it is the local one */
 }
 
 /*

@@ -42,6 +42,7 @@ struct store_head {
     uint64_t epoch;
     uint64_t seq;
     int64_t time_ms; /* of the last batch; 0: none */
+    uint64_t items;  /* number of the newest item; 0: none */
 };
 
 /*
@@ -80,6 +81,7 @@ struct item_row {
     struct str sku;
     struct str name;
     struct str attributes; /* JSON object as text */
+    int64_t defined_ms;    /* first time it was defined */
 };
 
 struct location_row {
@@ -116,6 +118,14 @@ struct movement_filter {
  * fewer times. Order: items by SKU bytes, locations by id bytes, levels by location id bytes, the rest by seq.
  */
 struct store_reader_ops {
+    /* What is committed now: whatever another call reads afterwards includes it. */
+    enum err (*head)(struct store_reader *r, struct store_head *out);
+    /*
+     * The catalogue in the order of the items' numbers, from behind `after_item`: up to `limit` items, each followed by its
+     * levels (by location number). `level` NULL: the items alone.
+     */
+    enum err (*catalogue)(
+        struct store_reader *r, uint32_t after_item, uint32_t limit, item_fn item, level_fn level, void *ctx);
     enum err (*item)(struct store_reader *r, struct str sku, item_fn fn, void *ctx);
     enum err (*items)(struct store_reader *r, struct str after_sku, uint32_t limit, item_fn fn, void *ctx);
     enum err (*location)(struct store_reader *r, struct str id, location_fn fn, void *ctx);

@@ -67,7 +67,7 @@ static void publish(struct fixture *x, int64_t committed_ns)
 {
     struct bus_message *m = feed_take(&x->feed);
     m->committed_ns = committed_ns;
-    bus_publish(x->bus, m);
+    assert_int_equal(bus_publish(x->bus, m, NULL), ERR_OK);
 }
 
 static void wait_seq(struct fixture *x, uint64_t seq)

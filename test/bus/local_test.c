@@ -69,7 +69,7 @@ static void assert_sample(const struct bus_message *m, uint64_t seq, size_t leve
 static void publish_sample(struct bus *b, uint64_t seq, size_t levels, size_t items)
 {
     struct sample *s = mem_new(sizeof(*s));
-    bus_publish(b, sample_fill(s, seq, levels, items));
+    assert_int_equal(bus_publish(b, sample_fill(s, seq, levels, items), NULL), ERR_OK);
     memset(s, 0xee, sizeof(*s)); /* what the bus did not copy is lost */
     mem_free(s);
 }
@@ -281,7 +281,9 @@ static void a_message_outlives_the_strings_it_was_made_from(void **state)
     char place[] = "main";
     struct level_row level = {.item = 1, .sku = str_from(sku), .location_id = str_from(place)};
     struct bus_item item = {.item = 1, .sku = str_from(sku)};
-    bus_publish(b, &(struct bus_message){.levels = &level, .levels_len = 1, .items = &item, .items_len = 1});
+    assert_int_equal(
+        bus_publish(b, &(struct bus_message){.levels = &level, .levels_len = 1, .items = &item, .items_len = 1}, NULL),
+        ERR_OK);
     memset(sku, 'x', strlen(sku));
     memset(place, 'x', strlen(place));
     const struct bus_message *m = receive_now(b);

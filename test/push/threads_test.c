@@ -175,7 +175,7 @@ static void publish(struct bus *bus, struct feed *feed)
 {
     struct bus_message *m = feed_take(feed);
     m->committed_ns = clock_mono_ns();
-    bus_publish(bus, m);
+    assert_int_equal(bus_publish(bus, m, NULL), ERR_OK);
 }
 
 static void streams_of_several_threads_end_with_the_view(void **state)

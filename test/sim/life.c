@@ -108,7 +108,8 @@ static void io_publish(void *ctx, struct bus_message *m)
     if (l->bus_len == BUS_MESSAGES_MAX) {
         (void)life_run_project(l); /* the real one would wait for it */
     }
-    bus_publish(l->bus, m);
+    enum err e = bus_publish(l->bus, m, NULL);
+    check(e == ERR_OK);
     l->bus_len++;
 }
 

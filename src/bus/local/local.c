@@ -150,8 +150,10 @@ static struct parcel *parcel_copy(struct bus_local *b, const struct bus_message 
     return p;
 }
 
-static void publish(struct bus *base, const struct bus_message *m)
+/* Never an error: what it has is gone with the process, and so is who follows. */
+static enum err publish(struct bus *base, const struct bus_message *m, struct err_note *note)
 {
+    (void)note;
     struct bus_local *b = bus_local_from(base);
     struct parcel *p = parcel_copy(b, m);
     lock(b);
@@ -167,6 +169,7 @@ static void publish(struct bus *base, const struct bus_message *m)
     }
     unlock(b);
     mem_free(p); /* closed: nobody takes it any more */
+    return ERR_OK;
 }
 
 /* Under the lock: waits until a message or the end is there; false after the time. */
