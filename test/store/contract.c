@@ -693,6 +693,124 @@ static void a_batch_without_movements_is_stored_too(void **state)
     scene_end(&s);
 }
 
+static void assert_head(struct store_reader *r, uint64_t epoch, uint64_t seq, int64_t time_ms, uint64_t items)
+{
+    struct store_head head = {.epoch = 99, .seq = 99, .time_ms = 99, .items = 99};
+    assert_int_equal(r->ops->head(r, &head), ERR_OK);
+    assert_int_equal(head.epoch, epoch);
+    assert_int_equal(head.seq, seq);
+    assert_int_equal(head.time_ms, time_ms);
+    assert_int_equal(head.items, items);
+}
+
+static void the_head_says_what_is_committed(void **state)
+{
+    struct contract *c = *state;
+    struct store_reader *r = reader(c->store);
+    assert_head(r, 0, 0, 0, 0);
+    struct scene s;
+    begin_shop(&s, c);
+    assert_int_equal(s.head.items, 0);
+    assert_head(r, 1, 4, s.now_ms, 4);
+    scene_item(&s, "e", "Ee");
+    assert_head(r, 1, 4, s.now_ms, 4);
+    s.now_ms += 7;
+    scene_must_commit(&s);
+    assert_head(r, 1, 4, s.now_ms, 5);
+    struct store_head again = claimed(c->store);
+    assert_int_equal(again.items, 5);
+    assert_int_equal(again.seq, 4);
+    assert_head(r, 2, 4, s.now_ms, 5);
+    store_reader_free(r);
+    scene_end(&s);
+}
+
+/* What a walk of the catalogue gave, an item or a level a word: "sku=name@defined" and "sku:location*on hand#seq". */
+struct walked {
+    char text[2000];
+    size_t len;
+    size_t stop_after; /* calls; 0: never */
+    size_t calls;
+    uint32_t last_item;
+};
+
+static bool walked_more(struct walked *w, int written)
+{
+    w->len += (size_t)written;
+    assert_true(w->len < sizeof(w->text));
+    return ++w->calls != w->stop_after;
+}
+
+static bool walk_item(void *ctx, const struct item_row *row)
+{
+    struct walked *w = ctx;
+    assert_true(row->item > w->last_item);
+    w->last_item = row->item;
+    assert_true(row->attributes.len >= 2);
+    return walked_more(
+        w,
+        snprintf(
+            w->text + w->len, sizeof(w->text) - w->len, "%.*s=%.*s@%lld ", STR_ARG(row->sku), STR_ARG(row->name),
+            (long long)row->defined_ms));
+}
+
+static bool walk_level(void *ctx, const struct level_row *row)
+{
+    struct walked *w = ctx;
+    assert_int_equal(row->item, w->last_item);
+    assert_true(row->version > 0 && row->time_ms > 0);
+    return walked_more(
+        w,
+        snprintf(
+            w->text + w->len, sizeof(w->text) - w->len, "%.*s:%.*s*%lld#%llu ", STR_ARG(row->sku),
+            STR_ARG(row->location_id), (long long)row->quantities.of[QUANTITY_ON_HAND], (unsigned long long)row->seq));
+}
+
+static void assert_page(
+    struct store_reader *r, uint32_t after, uint32_t limit, size_t stop_after, level_fn level, const char *expected)
+{
+    struct walked w = {.stop_after = stop_after};
+    assert_int_equal(r->ops->catalogue(r, after, limit, walk_item, level, &w), ERR_OK);
+    assert_string_equal(w.text, expected);
+}
+
+static void the_catalogue_comes_in_pages_of_items_with_their_levels(void **state)
+{
+    struct scene s;
+    begin_shop(&s, *state);
+    int64_t defined_ms = s.now_ms;
+    struct store_reader *r = reader(s.store);
+    s.now_ms += 10;
+    scene_item(&s, "a", "Another");
+    scene_receive(&s, "b", "W3", 5); /* two that were stored before move on, in other batches than each other */
+    scene_must_commit(&s);
+    scene_transfer(&s, "b", "w2", "w1", 30);
+    scene_must_commit(&s);
+    char b[200];
+    char a[200];
+    char rest[200];
+    char all[800];
+    snprintf(b, sizeof(b), "b=Bee@%lld b:w2*40#6 b:w1*130#7 b:W3*55#5 ", (long long)defined_ms);
+    snprintf(a, sizeof(a), "a=Another@%lld a:w1*100#1 ", (long long)defined_ms);
+    snprintf(rest, sizeof(rest), "é=Accent@%lld B=Big bee@%lld ", (long long)defined_ms, (long long)defined_ms);
+    snprintf(all, sizeof(all), "%s%s%s", b, a, rest);
+    assert_page(r, 0, 100, 0, walk_level, all);
+    assert_page(r, 0, 1, 0, walk_level, b);
+    assert_page(r, 1, 1, 0, walk_level, a);
+    assert_page(r, 2, 2, 0, walk_level, rest);
+    assert_page(r, 4, 100, 0, walk_level, "");
+    assert_page(r, UINT32_MAX, UINT32_MAX, 0, walk_level, "");
+    snprintf(all, sizeof(all), "b=Bee@%lld a=Another@%lld ", (long long)defined_ms, (long long)defined_ms);
+    assert_page(r, 0, 2, 0, NULL, all);
+    assert_page(r, 0, 100, 2, NULL, all);
+    snprintf(all, sizeof(all), "b=Bee@%lld b:w2*40#6 ", (long long)defined_ms);
+    assert_page(r, 0, 100, 2, walk_level, all); /* stopped by the function for levels */
+    snprintf(all, sizeof(all), "b=Bee@%lld ", (long long)defined_ms);
+    assert_page(r, 0, 100, 1, walk_level, all);
+    store_reader_free(r);
+    scene_end(&s);
+}
+
 /* A reader beside the writer sees whole batches only: a transfer never changes the sum. */
 
 struct watch {
@@ -708,6 +826,12 @@ static bool add_on_hand(void *ctx, const struct level_row *row)
     return true;
 }
 
+static bool any_item(void *ctx, const struct item_row *row)
+{
+    (void)ctx;
+    return row->item > 0;
+}
+
 static void *watch_levels(void *ctx)
 {
     struct watch *watch = ctx;
@@ -715,6 +839,10 @@ static void *watch_levels(void *ctx)
     while (!watch->over) {
         int64_t sum = 0;
         if (r->ops->levels(r, STR("b"), add_on_hand, &sum) != ERR_OK || sum != 220) {
+            watch->torn++;
+        }
+        int64_t whole = 0;
+        if (r->ops->catalogue(r, 0, 10, any_item, add_on_hand, &whole) != ERR_OK || whole != 320) {
             watch->torn++;
         }
         watch->rounds++;
@@ -768,6 +896,8 @@ static const struct {
     ROW(loading_rebuilds_the_ledger),
     ROW(loading_gives_every_record_however_old),
     ROW(a_batch_without_movements_is_stored_too),
+    ROW(the_head_says_what_is_committed),
+    ROW(the_catalogue_comes_in_pages_of_items_with_their_levels),
     ROW(a_reader_never_sees_half_a_batch),
 #undef ROW
 };

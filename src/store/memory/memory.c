@@ -39,7 +39,7 @@ uint32_t memory_find_item(const struct store_memory *s, struct str sku)
 {
     struct map_cursor cursor;
     uint64_t at = map_first(&s->item_by_sku, str_hash(sku), &cursor);
-    while (at != 0 && !str_equal(s->items[at - 1].row.sku, sku)) {
+    while (at != 0 && !str_equal(s->items[at - 1].sku, sku)) {
         at = map_next(&s->item_by_sku, &cursor);
     }
     return (uint32_t)at;
@@ -91,12 +91,11 @@ static void put_item(struct store_memory *s, const struct item_change *c)
     if (c->created) {
         check(c->item == s->items_len + 1 && memory_find_item(s, c->sku) == 0);
         mem_grow((void **)&s->items, &s->items_cap, s->items_len + 1, sizeof(*s->items));
-        s->items[s->items_len++] =
-            (struct memory_item){.row = {.item = c->item, .sku = copy(c->sku)}, .defined_ms = c->time_ms};
+        s->items[s->items_len++] = (struct item_row){.item = c->item, .sku = copy(c->sku), .defined_ms = c->time_ms};
         map_add(&s->item_by_sku, str_hash(c->sku), c->item);
     }
     check(c->item >= 1 && c->item <= s->items_len);
-    struct item_row *row = &s->items[c->item - 1].row;
+    struct item_row *row = &s->items[c->item - 1];
     check(str_equal(row->sku, c->sku));
     replace(&row->name, c->name);
     replace(&row->attributes, c->attributes);
@@ -123,7 +122,7 @@ static void put_movement(struct store_memory *s, const struct movement *m)
     mem_grow((void **)&s->movements, &s->movements_cap, s->movements_len + 1, sizeof(*s->movements));
     struct movement *row = &s->movements[s->movements_len++];
     *row = *m;
-    row->sku = s->items[m->item - 1].row.sku;
+    row->sku = s->items[m->item - 1].sku;
     row->location_id = s->locations[m->location - 1].id;
     row->reason = copy(m->reason);
     row->reference = copy(m->reference);
@@ -141,7 +140,7 @@ static void put_level(struct store_memory *s, const struct level_change *c, cons
         map_add(&s->level_by_place, place_hash(m->item, m->location), s->levels_len);
     }
     check(row->version < m->version && row->seq < m->seq);
-    row->sku = s->items[m->item - 1].row.sku;
+    row->sku = s->items[m->item - 1].sku;
     row->location_id = s->locations[m->location - 1].id;
     row->quantities = m->after;
     row->version = m->version;
@@ -160,7 +159,7 @@ static struct reservation *add_reservation(struct store_memory *s, const struct 
     row->lines = mem_new_array(r->lines_len, sizeof(*row->lines));
     for (uint32_t n = 0; n < r->lines_len; n++) {
         row->lines[n] = r->lines[n];
-        row->lines[n].sku = s->items[r->lines[n].item - 1].row.sku;
+        row->lines[n].sku = s->items[r->lines[n].item - 1].sku;
         row->lines[n].location_id = s->locations[r->lines[n].location - 1].id;
     }
     map_add(&s->reservation_by_id, uuid_hash(r->id), s->reservations_len);
@@ -236,6 +235,7 @@ static void put_batch(struct store_memory *s, const struct batch *b)
     purge_keys(s, b->purge_keys_to);
     s->head.seq = b->seq_after;
     s->head.time_ms = b->time_ms;
+    s->head.items = s->items_len;
 }
 
 static enum err memory_commit(struct store *base, const struct batch *b, struct err_note *note)
@@ -295,7 +295,7 @@ memory_load(struct store *base, struct ledger *l, const struct store_key_sink *k
     struct store_memory *s = store_memory_from(base);
     pthread_mutex_lock(&s->lock);
     for (size_t i = 0; i < s->items_len; i++) {
-        ledger_restore_item(l, s->items[i].row.item, s->items[i].row.sku, s->items[i].defined_ms);
+        ledger_restore_item(l, s->items[i].item, s->items[i].sku, s->items[i].defined_ms);
     }
     for (size_t i = 0; i < s->locations_len; i++) {
         ledger_restore_location(l, s->locations[i].location, s->locations[i].id, s->locations[i].priority);
@@ -315,9 +315,9 @@ memory_load(struct store *base, struct ledger *l, const struct store_key_sink *k
 static void free_rows(struct store_memory *s)
 {
     for (size_t i = 0; i < s->items_len; i++) {
-        drop(s->items[i].row.sku);
-        drop(s->items[i].row.name);
-        drop(s->items[i].row.attributes);
+        drop(s->items[i].sku);
+        drop(s->items[i].name);
+        drop(s->items[i].attributes);
     }
     for (size_t i = 0; i < s->locations_len; i++) {
         drop(s->locations[i].id);

@@ -25,12 +25,41 @@ static enum err give(struct store_memory *s, enum err e)
     return e;
 }
 
+static enum err memory_reader_head(struct store_reader *base, struct store_head *out)
+{
+    struct store_memory *s = take(base);
+    *out = s->head;
+    return give(s, ERR_OK);
+}
+
+/* False when the caller wants no more. */
+static bool give_levels(const struct store_memory *s, uint32_t item, level_fn fn, void *ctx)
+{
+    bool more = true;
+    for (uint32_t location = 1; location <= s->locations_len && more; location++) {
+        const struct level_row *level = memory_find_level(s, item, location);
+        more = level == NULL || fn(ctx, level);
+    }
+    return more;
+}
+
+static enum err memory_catalogue(
+    struct store_reader *base, uint32_t after_item, uint32_t limit, item_fn item, level_fn level, void *ctx)
+{
+    struct store_memory *s = take(base);
+    bool more = true;
+    for (size_t i = after_item; i < s->items_len && i - after_item < limit && more; i++) {
+        more = item(ctx, &s->items[i]) && (level == NULL || give_levels(s, s->items[i].item, level, ctx));
+    }
+    return give(s, ERR_OK);
+}
+
 static enum err memory_item(struct store_reader *base, struct str sku, item_fn fn, void *ctx)
 {
     struct store_memory *s = take(base);
     uint32_t item = memory_find_item(s, sku);
     if (item != 0) {
-        (void)fn(ctx, &s->items[item - 1].row);
+        (void)fn(ctx, &s->items[item - 1]);
     }
     return give(s, item == 0 ? ERR_NOT_FOUND : ERR_OK);
 }
@@ -48,8 +77,8 @@ static enum err memory_items(struct store_reader *base, struct str after_sku, ui
     const struct item_row **rows = mem_new_array(s->items_len + 1, sizeof(*rows));
     size_t len = 0;
     for (size_t i = 0; i < s->items_len; i++) {
-        if (str_is_absent(after_sku) || str_compare(s->items[i].row.sku, after_sku) > 0) {
-            rows[len++] = &s->items[i].row;
+        if (str_is_absent(after_sku) || str_compare(s->items[i].sku, after_sku) > 0) {
+            rows[len++] = &s->items[i];
         }
     }
     qsort(rows, len, sizeof(struct item_row *), compare_items);
@@ -209,6 +238,8 @@ static void memory_reader_free(struct store_reader *base)
 }
 
 static const struct store_reader_ops reader_ops = {
+    .head = memory_reader_head,
+    .catalogue = memory_catalogue,
     .item = memory_item,
     .items = memory_items,
     .location = memory_location,

@@ -9,11 +9,6 @@
 
 #include <pthread.h>
 
-struct memory_item {
-    struct item_row row;
-    int64_t defined_ms;
-};
-
 struct store_memory {
     struct store base;
     pthread_mutex_t lock; /* over everything below: the writer and the readers are several threads */
@@ -21,7 +16,7 @@ struct store_memory {
     struct store_head head;
     size_t readers;
 
-    struct memory_item *items; /* by index - 1 */
+    struct item_row *items; /* by index - 1 */
     size_t items_len, items_cap;
     struct location_row *locations; /* by index - 1 */
     size_t locations_len, locations_cap;

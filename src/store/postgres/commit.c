@@ -19,7 +19,7 @@ const struct link_statement store_postgres_writes[] = {
     {"commit", "COMMIT"},
     {"claim",
      "UPDATE partition SET epoch = epoch + 1, session = session + 1 WHERE partition = $1 "
-     "RETURNING epoch, session, commits, seq, time_ms"},
+     "RETURNING epoch, session, commits, seq, time_ms, (SELECT max(item) FROM item)"},
     /* Waits for what an earlier connection has not finished. */
     {"take_over",
      "UPDATE partition SET session = session + 1 WHERE partition = $1 AND epoch = $2 RETURNING session, commits"},
@@ -63,6 +63,7 @@ enum err store_postgres_claim(struct store *base, struct store_head *out, struct
         .epoch = (uint64_t)pg_i64(r, 0, 0),
         .seq = (uint64_t)pg_i64(r, 0, 3),
         .time_ms = pg_i64(r, 0, 4),
+        .items = (uint64_t)pg_i64(r, 0, 5), /* NULL reads as 0 */
     };
     s->epoch = out->epoch;
     s->session = (uint64_t)pg_i64(r, 0, 1);

@@ -12,6 +12,17 @@
 
 static const struct link_statement statements[] = {
     {"seq", "SELECT seq FROM partition"},
+    {"head", "SELECT epoch, seq, time_ms, (SELECT max(item) FROM item) FROM partition"},
+    {"page", "SELECT " ITEM_COLUMNS " FROM item WHERE item > $1 ORDER BY item LIMIT $2"},
+    /* A row for each item, and behind it one for each of its levels, without what the item's says already. */
+    {"page_levels",
+     "WITH page AS MATERIALIZED (SELECT " ITEM_COLUMNS " FROM item WHERE item > $1 ORDER BY item LIMIT $2) "
+     "SELECT v.item, v.location, NULL::text, l.id, " QUANTITY_COLUMNS(
+         "v.") ", v.version, v.seq, v.time_ms, NULL::text, NULL::text, NULL::bigint "
+               "FROM level v JOIN location l ON l.location = v.location "
+               "WHERE v.item > $1 AND v.item <= (SELECT max(item) FROM page) "
+               "UNION ALL SELECT item, 0, sku, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, name, attributes, defined_ms FROM page "
+               "ORDER BY 1, 2"},
     {"item", "SELECT " ITEM_COLUMNS " FROM item WHERE sku = $1"},
     {"items", "SELECT " ITEM_COLUMNS " FROM item WHERE sku > $1 ORDER BY sku LIMIT $2"},
     {"location", "SELECT " LOCATION_COLUMNS " FROM location WHERE id = $1"},
@@ -137,6 +148,40 @@ static enum err visit_key(
     return ERR_OK;
 }
 
+/* The caller's functions for a page of the catalogue, and the item whose levels follow. */
+struct page {
+    item_fn item;
+    level_fn level;
+    void *ctx;
+    struct str sku;
+};
+
+static enum err visit_page(
+    struct reader_postgres *r, const PGresult *result, int row, const struct visitor *v, int *out_rows, bool *out_more)
+{
+    enum { NAME = 7 + QUANTITY_COUNT };
+    (void)r;
+    struct page *page = v->ctx;
+    struct level_row level;
+    *out_rows = 1;
+    pg_row_level(result, row, &level);
+    if (level.location > 0) {
+        level.sku = page->sku;
+        *out_more = page->level(page->ctx, &level);
+        return ERR_OK;
+    }
+    struct item_row item = {
+        .item = level.item,
+        .sku = level.sku,
+        .name = pg_text(result, row, NAME),
+        .attributes = pg_text(result, row, NAME + 1),
+        .defined_ms = pg_i64(result, row, NAME + 2),
+    };
+    page->sku = item.sku;
+    *out_more = page->item(page->ctx, &item);
+    return ERR_OK;
+}
+
 static struct reader_postgres *reader_from(struct store_reader *base);
 
 /* The connection may have broken since the last call. A statement is then asked once more on a new one. */
@@ -189,6 +234,38 @@ static enum err read_index(struct reader_postgres *r, const char *statement, str
     *out = PQntuples(result) == 0 ? 0 : pg_i64(result, 0, 0);
     PQclear(result);
     return ERR_OK;
+}
+
+static enum err reader_head(struct store_reader *base, struct store_head *out)
+{
+    struct reader_postgres *r = reader_from(base);
+    PGresult *result = NULL;
+    call_begin(&r->call);
+    TRY(run(r, "head", &result));
+    bool found = PQntuples(result) == 1;
+    if (found) {
+        *out = (struct store_head){
+            .epoch = (uint64_t)pg_i64(result, 0, 0),
+            .seq = (uint64_t)pg_i64(result, 0, 1),
+            .time_ms = pg_i64(result, 0, 2),
+            .items = (uint64_t)pg_i64(result, 0, 3), /* NULL reads as 0 */
+        };
+    }
+    PQclear(result);
+    return found ? ERR_OK : ERR_IO;
+}
+
+static enum err reader_catalogue(
+    struct store_reader *base, uint32_t after_item, uint32_t limit, item_fn item, level_fn level, void *ctx)
+{
+    struct reader_postgres *r = reader_from(base);
+    struct page page = {.item = item, .level = level, .ctx = ctx};
+    struct visitor items = {.fn.item = item, .ctx = ctx};
+    struct visitor both = {.ctx = &page};
+    call_begin(&r->call);
+    call_i64(&r->call, after_item);
+    call_i64(&r->call, limit);
+    return level == NULL ? walk(r, "page", visit_item, &items) : walk(r, "page_levels", visit_page, &both);
 }
 
 static enum err reader_item(struct store_reader *base, struct str sku, item_fn fn, void *ctx)
@@ -401,6 +478,8 @@ static void reader_free(struct store_reader *base)
 }
 
 static const struct store_reader_ops reader_ops = {
+    .head = reader_head,
+    .catalogue = reader_catalogue,
     .item = reader_item,
     .items = reader_items,
     .location = reader_location,

@@ -25,6 +25,7 @@ void pg_row_item(const PGresult *r, int row, struct item_row *out)
         .sku = pg_text(r, row, 1),
         .name = pg_text(r, row, 2),
         .attributes = pg_text(r, row, 3),
+        .defined_ms = pg_i64(r, row, 4),
     };
 }
 

@@ -14,7 +14,8 @@ const char *const store_sqlite_writes[WRITE_COUNT] = {
     [WRITE_BEGIN] = "BEGIN IMMEDIATE",
     [WRITE_COMMIT] = "COMMIT",
     [WRITE_ROLLBACK] = "ROLLBACK",
-    [WRITE_CLAIM] = "UPDATE partition SET epoch = epoch + 1 WHERE partition = ?1 RETURNING epoch, seq, time_ms",
+    [WRITE_CLAIM] = "UPDATE partition SET epoch = epoch + 1 WHERE partition = ?1 RETURNING epoch, seq, time_ms, "
+                    "(SELECT max(item) FROM item)",
     [WRITE_ADVANCE] = "UPDATE partition SET seq = ?4, time_ms = ?5 WHERE partition = ?1 AND epoch = ?2 AND seq = ?3",
     [WRITE_ITEM_INSERT] = "INSERT INTO item (item, partition, sku, name, attributes, defined_ms) "
                           "VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -86,6 +87,7 @@ enum err store_sqlite_claim(struct store *base, struct store_head *out, struct e
             .epoch = (uint64_t)sqlite3_column_int64(claim, 0),
             .seq = (uint64_t)sqlite3_column_int64(claim, 1),
             .time_ms = sqlite3_column_int64(claim, 2),
+            .items = (uint64_t)sqlite3_column_int64(claim, 3), /* NULL reads as 0 */
         };
         e = database_step(claim, &row, note); /* the end of the statement commits it */
     }

@@ -15,6 +15,10 @@ enum read_statement {
     READ_BEGIN,
     READ_END,
     READ_SEQ,
+    READ_HEAD,
+    READ_PAGE_END,
+    READ_PAGE,
+    READ_PAGE_LEVELS,
     READ_ITEM,
     READ_ITEMS,
     READ_LOCATION,
@@ -43,6 +47,11 @@ static const char *const texts[READ_COUNT] = {
     [READ_BEGIN] = "BEGIN",
     [READ_END] = "COMMIT",
     [READ_SEQ] = "SELECT seq FROM partition",
+    [READ_HEAD] = "SELECT epoch, seq, time_ms, (SELECT max(item) FROM item) FROM partition",
+    /* ?1 after, ?2 limit; the number of the last item */
+    [READ_PAGE_END] = "SELECT max(item) FROM (SELECT item FROM item WHERE item > ?1 ORDER BY item LIMIT ?2)",
+    [READ_PAGE] = "SELECT " ITEM_COLUMNS " FROM item WHERE item > ?1 ORDER BY item LIMIT ?2",
+    [READ_PAGE_LEVELS] = LEVEL_FROM "WHERE i.item = ?1 ORDER BY v.location",
     [READ_ITEM] = "SELECT " ITEM_COLUMNS " FROM item WHERE sku = ?1",
     [READ_ITEMS] = "SELECT " ITEM_COLUMNS " FROM item WHERE sku > ?1 ORDER BY sku LIMIT ?2",
     [READ_LOCATION] = "SELECT " LOCATION_COLUMNS " FROM location WHERE id = ?1",
@@ -80,7 +89,7 @@ struct reader_sqlite {
     sqlite3_stmt *read[READ_COUNT];
     struct row_lines lines;
     struct recent *recent;       /* the writer's */
-    struct recent_levels behind; /* levels of the item that is being read */
+    struct recent_levels behind; /* levels of the items that are being read */
 };
 
 /* The caller's function for one kind of row, and how many rows it still takes. */
@@ -123,7 +132,7 @@ static enum err visit_level(struct reader_sqlite *r, sqlite3_stmt *s, const stru
 {
     struct level_row row;
     row_level(s, &row);
-    uint64_t seq = recent_find(&r->behind, row.location);
+    uint64_t seq = recent_find(&r->behind, row.item, row.location);
     if (seq != 0) {
         TRY(row_catch_up(r->read[READ_AFTER], seq, &row));
     }
@@ -208,6 +217,23 @@ static enum err read_index(sqlite3_stmt *s, struct str name, int64_t *out)
     return e;
 }
 
+static enum err reader_head(struct store_reader *base, struct store_head *out)
+{
+    sqlite3_stmt *s = reader_from(base)->read[READ_HEAD];
+    bool row = false;
+    enum err e = database_step(s, &row, NULL);
+    if (e == ERR_OK && row) {
+        *out = (struct store_head){
+            .epoch = (uint64_t)sqlite3_column_int64(s, 0),
+            .seq = (uint64_t)sqlite3_column_int64(s, 1),
+            .time_ms = sqlite3_column_int64(s, 2),
+            .items = (uint64_t)sqlite3_column_int64(s, 3), /* NULL reads as 0 */
+        };
+    }
+    sqlite3_reset(s);
+    return e == ERR_OK && !row ? ERR_IO : e;
+}
+
 static enum err reader_item(struct store_reader *base, struct str sku, item_fn fn, void *ctx)
 {
     struct reader_sqlite *r = reader_from(base);
@@ -240,23 +266,44 @@ static enum err reader_locations(struct store_reader *base, location_fn fn, void
     return walk(r, r->read[READ_LOCATIONS], visit_location, &v);
 }
 
-/* In the state that was begun: the item (0: there is none), and which of its levels are behind. */
-static enum err find_behind(struct reader_sqlite *r, struct str sku, int64_t *out_item, enum recent_copied *out)
+/* Which items a call reads the levels of: one by its SKU, or a page of the catalogue. */
+struct span {
+    struct str sku; /* absent: a page */
+    uint32_t after;
+    uint32_t limit;
+    int64_t from, to; /* found: numbers of the first and the last item; `to` 0: there are none */
+};
+
+static enum err find_span(struct reader_sqlite *r, struct span *span)
+{
+    if (!str_is_absent(span->sku)) {
+        TRY(read_index(r->read[READ_ITEM], span->sku, &span->to));
+        span->from = span->to;
+        return ERR_OK;
+    }
+    bind_i64(r->read[READ_PAGE_END], 1, span->after);
+    bind_i64(r->read[READ_PAGE_END], 2, span->limit);
+    span->from = (int64_t)span->after + 1;
+    return read_index(r->read[READ_PAGE_END], STR_NONE, &span->to);
+}
+
+/* In the state that was begun: the items, and which of their levels are behind. */
+static enum err find_behind(struct reader_sqlite *r, struct span *span, enum recent_copied *out)
 {
     int64_t seq = 0;
-    TRY(read_index(r->read[READ_ITEM], sku, out_item));
+    TRY(find_span(r, span));
     TRY(read_index(r->read[READ_SEQ], STR_NONE, &seq));
-    *out = recent_copy(r->recent, (uint32_t)*out_item, (uint64_t)seq, &r->behind);
+    *out = recent_copy(r->recent, (uint32_t)span->from, (uint32_t)span->to, (uint64_t)seq, &r->behind);
     return ERR_OK;
 }
 
-/* Begins a state of which it is known which levels of the item are behind. */
-static enum err begin_levels(struct reader_sqlite *r, struct str sku, int64_t *out_item)
+/* Begins a state of which it is known which levels of the items are behind. */
+static enum err begin_levels(struct reader_sqlite *r, struct span *span)
 {
     for (;;) {
         enum recent_copied copied = RECENT_FAILED;
         TRY(begin(r));
-        enum err e = find_behind(r, sku, out_item, &copied);
+        enum err e = find_behind(r, span, &copied);
         if (e == ERR_OK && copied == RECENT_COPIED) {
             return ERR_OK;
         }
@@ -271,13 +318,49 @@ static enum err begin_levels(struct reader_sqlite *r, struct str sku, int64_t *o
 /* `s` takes ?1 item. */
 static enum err levels_of(struct reader_sqlite *r, sqlite3_stmt *s, struct str sku, struct visitor *v)
 {
-    int64_t item = 0;
-    TRY(begin_levels(r, sku, &item));
-    if (item == 0) {
+    struct span span = {.sku = sku};
+    TRY(begin_levels(r, &span));
+    if (span.to == 0) {
         return end(r, ERR_NOT_FOUND);
     }
-    bind_i64(s, 1, item);
+    bind_i64(s, 1, span.to);
     return end(r, walk(r, s, visit_level, v));
+}
+
+/* The caller's functions for a page of the catalogue. */
+struct page {
+    item_fn item;
+    level_fn level;
+    void *ctx;
+};
+
+static enum err visit_page_item(struct reader_sqlite *r, sqlite3_stmt *s, const struct visitor *v, bool *out_more)
+{
+    const struct page *page = v->ctx;
+    struct item_row row;
+    row_item(s, &row);
+    *out_more = page->item(page->ctx, &row);
+    if (!*out_more || page->level == NULL) {
+        return ERR_OK;
+    }
+    struct visitor levels = {.fn.level = page->level, .ctx = page->ctx};
+    bind_i64(r->read[READ_PAGE_LEVELS], 1, row.item);
+    TRY(walk(r, r->read[READ_PAGE_LEVELS], visit_level, &levels));
+    *out_more = !levels.stopped;
+    return ERR_OK;
+}
+
+static enum err reader_catalogue(
+    struct store_reader *base, uint32_t after_item, uint32_t limit, item_fn item, level_fn level, void *ctx)
+{
+    struct reader_sqlite *r = reader_from(base);
+    struct span span = {.after = after_item, .limit = limit};
+    struct page page = {item, level, ctx};
+    struct visitor v = {.ctx = &page};
+    TRY(level == NULL ? begin(r) : begin_levels(r, &span));
+    bind_i64(r->read[READ_PAGE], 1, after_item);
+    bind_i64(r->read[READ_PAGE], 2, limit);
+    return end(r, walk(r, r->read[READ_PAGE], visit_page_item, &v));
 }
 
 static enum err reader_levels(struct store_reader *base, struct str sku, level_fn fn, void *ctx)
@@ -455,6 +538,8 @@ static void reader_free(struct store_reader *base)
 }
 
 static const struct store_reader_ops reader_ops = {
+    .head = reader_head,
+    .catalogue = reader_catalogue,
     .item = reader_item,
     .items = reader_items,
     .location = reader_location,

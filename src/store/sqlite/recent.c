@@ -127,7 +127,6 @@ void recent_fail(struct recent *r)
 static void copy_item(const struct recent *r, uint32_t item, struct recent_levels *out)
 {
     struct map_cursor cursor;
-    out->len = 0;
     for (uint64_t at = map_first(&r->by_item, item_hash(item), &cursor); at != 0; at = map_next(&r->by_item, &cursor)) {
         if (r->levels.of[at - 1].item == item) {
             mem_grow((void **)&out->of, &out->cap, out->len + 1, sizeof(*out->of));
@@ -136,12 +135,15 @@ static void copy_item(const struct recent *r, uint32_t item, struct recent_level
     }
 }
 
-enum recent_copied recent_copy(struct recent *r, uint32_t item, uint64_t seq, struct recent_levels *out)
+enum recent_copied recent_copy(struct recent *r, uint32_t from, uint32_t to, uint64_t seq, struct recent_levels *out)
 {
+    out->len = 0;
     pthread_mutex_lock(&r->lock);
     enum recent_copied copied = r->failed ? RECENT_FAILED : RECENT_OTHER_STATE;
     if (r->seq == seq) {
-        copy_item(r, item, out);
+        for (uint64_t item = from; item <= to; item++) {
+            copy_item(r, (uint32_t)item, out);
+        }
         copied = RECENT_COPIED;
     }
     pthread_mutex_unlock(&r->lock);
@@ -149,13 +151,16 @@ enum recent_copied recent_copy(struct recent *r, uint32_t item, uint64_t seq, st
     return copied;
 }
 
+static uint64_t place_of(const struct recent_level *level)
+{
+    return (uint64_t)level->item << 32 | level->location;
+}
+
 static int compare(const void *a, const void *b)
 {
-    const struct recent_level *x = a;
-    const struct recent_level *y = b;
-    uint64_t xs = (uint64_t)x->item << 32 | x->location;
-    uint64_t ys = (uint64_t)y->item << 32 | y->location;
-    return xs < ys ? -1 : xs > ys;
+    uint64_t x = place_of(a);
+    uint64_t y = place_of(b);
+    return x < y ? -1 : x > y;
 }
 
 void recent_sort(struct recent_levels *levels)
@@ -165,17 +170,10 @@ void recent_sort(struct recent_levels *levels)
     }
 }
 
-uint64_t recent_find(const struct recent_levels *levels, uint32_t location)
+uint64_t recent_find(const struct recent_levels *levels, uint32_t item, uint32_t location)
 {
-    size_t from = 0;
-    size_t to = levels->len;
-    while (from < to) {
-        size_t middle = from + (to - from) / 2;
-        if (levels->of[middle].location == location) {
-            return levels->of[middle].seq;
-        }
-        *(levels->of[middle].location < location ? &from : &to) =
-            levels->of[middle].location < location ? middle + 1 : middle;
-    }
-    return 0;
+    struct recent_level wanted = {.item = item, .location = location};
+    const struct recent_level *found =
+        levels->len == 0 ? NULL : bsearch(&wanted, levels->of, levels->len, sizeof(*levels->of), compare);
+    return found == NULL ? 0 : found->seq;
 }

@@ -61,13 +61,13 @@ void recent_fail(struct recent *r);
 enum recent_copied { RECENT_COPIED, RECENT_OTHER_STATE, RECENT_FAILED };
 
 /*
- * The levels of `item` that are behind in the state of the database at `seq`, by rising location, into `out` (instead of
- * what is there). RECENT_OTHER_STATE: look at a newer state; the writer is about to say that it is there, or has.
+ * The levels of the items `from` to `to` that are behind in the state of the database at `seq`, sorted, into `out` (instead
+ * of what is there). RECENT_OTHER_STATE: look at a newer state; the writer is about to say that it is there, or has.
  */
-enum recent_copied recent_copy(struct recent *r, uint32_t item, uint64_t seq, struct recent_levels *out);
+enum recent_copied recent_copy(struct recent *r, uint32_t from, uint32_t to, uint64_t seq, struct recent_levels *out);
 
-/* Of levels by rising location; 0: not there. */
-uint64_t recent_find(const struct recent_levels *levels, uint32_t location);
+/* Of sorted levels; 0: not there. */
+uint64_t recent_find(const struct recent_levels *levels, uint32_t item, uint32_t location);
 
 /* By item, then location. */
 void recent_sort(struct recent_levels *levels);

@@ -26,6 +26,7 @@ void row_item(sqlite3_stmt *s, struct item_row *out)
         .sku = column_str(s, 1),
         .name = column_str(s, 2),
         .attributes = column_str(s, 3),
+        .defined_ms = sqlite3_column_int64(s, 4),
     };
 }
 

@@ -17,7 +17,7 @@
     t "on_hand_delta, " t "reserved_delta, " t "committed_delta, " t "damaged_delta, " t "quality_control_delta, " t \
       "safety_stock_delta, " t "incoming_delta"
 
-#define ITEM_COLUMNS "item, sku, name, attributes"
+#define ITEM_COLUMNS "item, sku, name, attributes, defined_ms"
 #define LOCATION_COLUMNS "location, id, name, priority"
 /* Of level v, item i, location l. */
 #define LEVEL_COLUMNS "v.item, v.location, i.sku, l.id, " QUANTITY_COLUMNS("v.") ", v.version, v.seq, v.time_ms"
