@@ -9,6 +9,11 @@ enum err bus_publish(struct bus *b, const struct bus_message *m, struct err_note
     return b->ops->publish(b, m, note);
 }
 
+enum err bus_last(struct bus *b, struct bus_position *out, struct err_note *note)
+{
+    return b->ops->last == NULL ? ERR_NOT_FOUND : b->ops->last(b, out, note);
+}
+
 const struct bus_message *bus_receive(struct bus *b, int timeout_ms)
 {
     check(timeout_ms >= -1);

@@ -59,6 +59,11 @@ struct bus_ops {
      */
     enum err (*publish)(struct bus *b, const struct bus_message *m, struct err_note *note);
     /*
+     * Where the stream ends at the broker: seq and items of the newest events that it holds, 0 when it holds none (epoch and
+     * time need not be known). ERR_NOT_FOUND: this kind of bus cannot tell (also when the backend has no such function).
+     */
+    enum err (*last)(struct bus *b, struct bus_position *out, struct err_note *note);
+    /*
      * The next message, borrowed until bus_done(); NULL after `timeout_ms` (-1: no limit) or when closed and empty. A
      * bus over a broker makes its connection here, and anew after it broke; what was published meanwhile is missing.
      */
@@ -77,6 +82,7 @@ struct bus {
 
 /* The wrappers assert the contract once, for all backends. */
 MUST_CHECK enum err bus_publish(struct bus *b, const struct bus_message *m, struct err_note *note);
+MUST_CHECK enum err bus_last(struct bus *b, struct bus_position *out, struct err_note *note);
 const struct bus_message *bus_receive(struct bus *b, int timeout_ms);
 void bus_done(struct bus *b, const struct bus_message *m);
 void bus_close(struct bus *b);

@@ -40,6 +40,8 @@ struct inventory {
     struct ledger_clock clock;
     pthread_t sequencer_thread, store_thread;
     struct desk lookup_desk, query_desk;
+    struct store_reader *relay_reader;
+    struct relay *relay; /* NULL: nobody outside follows */
 
     pthread_mutex_t lock;
     pthread_cond_t sequencer_wakes, store_wakes;
@@ -116,8 +118,13 @@ static void io_lookup(void *ctx, struct lookup *l)
 static void io_publish(void *ctx, struct bus_message *m)
 {
     struct inventory *inv = ctx;
-    enum err e = bus_publish(inv->options.bus, m, NULL);
-    check(e == ERR_OK); /* it is the local one */
+    if (inv->options.bus != NULL) {
+        enum err e = bus_publish(inv->options.bus, m, NULL);
+        check(e == ERR_OK); /* it is the local one */
+    }
+    if (inv->relay != NULL) {
+        relay_wake(inv->relay);
+    }
 }
 
 /*
@@ -412,12 +419,28 @@ static struct inventory *inventory_new(const struct inventory_options *options)
     return inv;
 }
 
+static enum err relay_open(struct inventory *inv, const struct store_head *head, struct err_note *note)
+{
+    if (inv->options.outside == NULL) {
+        return ERR_OK;
+    }
+    TRY(store_reader_open(inv->options.store, &inv->relay_reader, note));
+    inv->relay = relay_new(&(struct relay_options){
+        .reader = inv->relay_reader,
+        .bus = inv->options.outside,
+        .partition = inv->options.partition,
+        .epoch = head->epoch,
+    });
+    return ERR_OK;
+}
+
 static enum err open_store(struct inventory *inv, struct err_note *note)
 {
     struct store_head head;
     TRY(store_claim(inv->options.store, &head, note));
     TRY(store_reader_open(inv->options.store, &inv->lookup_desk.reader, note));
     TRY(store_reader_open(inv->options.store, &inv->query_desk.reader, note));
+    TRY(relay_open(inv, &head, note));
     ledger_clock_init(&inv->clock, head.time_ms);
     return sequencer_load(inv->sequencer, inv->options.store, &head, note);
 }
@@ -498,6 +521,9 @@ enum err inventory_start(struct inventory *inv, struct err_note *note)
     TRY(thread_start(&inv->store_thread, store_main, inv, note));
     TRY(thread_start(&inv->lookup_desk.thread, desk_main, &inv->lookup_desk, note));
     TRY(thread_start(&inv->query_desk.thread, desk_main, &inv->query_desk, note));
+    if (inv->relay != NULL) {
+        TRY(relay_start(inv->relay, note));
+    }
     return thread_start(&inv->sequencer_thread, sequencer_main, inv, note);
 }
 
@@ -557,6 +583,9 @@ void inventory_stop(struct inventory *inv)
     pthread_join(inv->store_thread, NULL);
     pthread_join(inv->lookup_desk.thread, NULL);
     pthread_join(inv->query_desk.thread, NULL);
+    if (inv->relay != NULL) {
+        relay_stop(inv->relay);
+    }
 }
 
 void inventory_free(struct inventory *inv)
@@ -565,6 +594,8 @@ void inventory_free(struct inventory *inv)
         return;
     }
     sequencer_free(inv->sequencer);
+    relay_free(inv->relay);
+    store_reader_free(inv->relay_reader);
     desk_release(&inv->lookup_desk);
     desk_release(&inv->query_desk);
     pthread_cond_destroy(&inv->sequencer_wakes);
@@ -581,4 +612,7 @@ void inventory_metrics(struct inventory *inv, struct inventory_metrics *out)
     out->overloads = inv->overloads;
     out->commit_us = inv->commit_us;
     pthread_mutex_unlock(&inv->lock);
+    if (inv->relay != NULL) {
+        relay_metrics(inv->relay, &out->relay);
+    }
 }

@@ -7,13 +7,15 @@
 #define INVENTORY_INVENTORY_H
 
 #include "bus/bus.h"
+#include "inventory/relay.h"
 #include "inventory/request.h"
 
 struct inventory;
 
 struct inventory_options {
     struct store *store; /* borrowed; claimed and loaded by inventory_open */
-    struct bus *bus;     /* borrowed */
+    struct bus *bus;     /* borrowed: the local one, for followers in this process; NULL: there are none */
+    struct bus *outside; /* borrowed: the relay publishes there; NULL: nobody outside follows */
     uint32_t partition;
     uint64_t idempotency_keys_max;
     uint64_t random_seed; /* other in each life of the process: it makes the ids */
@@ -69,6 +71,7 @@ struct inventory_metrics {
     uint64_t seq;
     uint64_t epoch;
     struct ledger_counts ledger;
+    struct relay_metrics relay; /* zero without a bus outside */
 };
 
 /* Any thread; a copy that is consistent enough for a graph. */
