@@ -147,6 +147,37 @@ static const struct field batch_fields[] = {
     {"results", FIELD_LIST, .required = true, .min = 1, .max = BATCH_OPERATIONS_MAX, .message = &batch_result, .description = "In the order of the operations."}};
 const struct message batch_answer = {SHOWN(batch_fields, "BatchAnswer", "The answers of a batch.")};
 
+static const struct field position_fields[] = {
+    {"epoch", FIELD_UINT64, .required = true, .min = 1, .max = INT64_MAX, .description = "Counts the owners of the stock."},
+    {"seq", FIELD_UINT64, .required = true, .max = INT64_MAX, .description = "The newest movement."},
+    {"items", FIELD_UINT64, .required = true, .max = ITEMS_MAX, .description = "The number of the newest item."},
+    {"time", FIELD_TIME, .required = true, .description = "When that was so."}};
+static const struct message position_answer = {SHOWN(position_fields, "Position", "Where the stream was before the page was read: the events behind it complete the page.")};
+static const struct field snapshot_level_fields[] = {
+    {"location", FIELD_LOCATION, .required = true, .description = "The location."},
+    COUNTED("on_hand", "Units."), COUNTED("reserved", "Units."), COUNTED("committed", "Units."), COUNTED("damaged", "Units."),
+    COUNTED("quality_control", "Units."), COUNTED("safety_stock", "Units."), COUNTED("incoming", "Units."),
+    AVAILABLE("Units."),
+    {"version", FIELD_UINT64, .required = true, .min = 1, .max = INT64_MAX, .description = "Counts the changes of the level."},
+    {"updated_at", FIELD_TIME, .required = true, .description = "When it changed last."},
+    {"seq", FIELD_UINT64, .required = true, .min = 1, .max = INT64_MAX, .description = "Its last movement."}};
+static const struct message snapshot_level_answer = {SHOWN(snapshot_level_fields, "SnapshotLevel", "The quantities of the item at one location.")};
+static const struct field snapshot_item_fields[] = {
+    {"number", FIELD_UINT64, .required = true, .min = 1, .max = ITEMS_MAX, .description = "Counts the items in the order of their definition."},
+    {"sku", FIELD_SKU, .required = true, .description = "Its id."},
+    {"defined_at", FIELD_TIME, .required = true, .description = "When it was defined."},
+    {"levels", FIELD_LIST, .required = true, .max = LOCATIONS_MAX, .message = &snapshot_level_answer, .description = "Its levels."}};
+static const struct message snapshot_item_answer = {SHOWN(snapshot_item_fields, "SnapshotItem", "An item and all of its levels.")};
+static const struct field snapshot_page_fields[] = {
+    {"next", FIELD_UINT64, .required = true, .nullable = true, .max = ITEMS_MAX, .description = "`after_item` of the next page; null on the last."},
+    {"limit", FIELD_UINT32, .required = true, .min = 1, .max = PAGE_ROWS_MAX, .description = "Items of a page at most."}};
+static const struct message snapshot_page_answer = {SHOWN(snapshot_page_fields, "SnapshotPage", "Where the snapshot goes on.")};
+static const struct field snapshot_fields[] = {
+    {"position", FIELD_MESSAGE, .required = true, .message = &position_answer, .description = "Where the stream was."},
+    DATA(snapshot_item_answer, PAGE_ROWS_MAX),
+    {"page", FIELD_MESSAGE, .required = true, .message = &snapshot_page_answer, .description = "How to go on."}};
+const struct message snapshot_answer = {SHOWN(snapshot_fields, "Snapshot", "A page of all items and their levels, for those who follow the stream of events.")};
+
 static const struct field health_fields[] = {
     {"status", FIELD_CHOICE, .required = true, .choices = health_names, .description = "Alive, or ready."}};
 const struct message health_answer = {SHOWN(health_fields, "Health", "The state of the process.")};

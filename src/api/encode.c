@@ -35,11 +35,9 @@ static void put_time(struct buf *b, int64_t ms)
     buf_put_char(b, '"');
 }
 
-static void put_level_open(struct buf *b, const struct level_shown *level)
+static void put_level_members(struct buf *b, const struct level_shown *level)
 {
-    buf_put_literal(b, "{\"sku\":");
-    buf_put_json(b, level->sku);
-    buf_put_literal(b, ",\"location\":");
+    buf_put_literal(b, "\"location\":");
     buf_put_json(b, level->location);
     buf_put_char(b, ',');
     put_quantities(b, level->quantities);
@@ -47,6 +45,22 @@ static void put_level_open(struct buf *b, const struct level_shown *level)
     buf_put_u64(b, level->version);
     buf_put_literal(b, ",\"updated_at\":");
     put_time(b, level->time_ms);
+}
+
+static void put_level_open(struct buf *b, const struct level_shown *level)
+{
+    buf_put_literal(b, "{\"sku\":");
+    buf_put_json(b, level->sku);
+    buf_put_char(b, ',');
+    put_level_members(b, level);
+}
+
+void encode_level_of_item(struct buf *b, const struct level_row *row)
+{
+    struct level_shown level = level_shown_row(row);
+    buf_put_char(b, '{');
+    put_level_members(b, &level);
+    encode_seq_close(b, row->seq);
 }
 
 void encode_level(struct buf *b, const struct level_shown *level)

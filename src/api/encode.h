@@ -24,6 +24,9 @@ void encode_level(struct buf *b, const struct level_shown *level);
 /* The same with `seq` as last member. */
 void encode_level_written(struct buf *b, const struct level_shown *level, uint64_t seq);
 
+/* Without the item, with the seq of its last movement. */
+void encode_level_of_item(struct buf *b, const struct level_row *row);
+
 /* Opens the object and leaves it open for more members. */
 void encode_item_open(struct buf *b, struct str sku, struct str name, struct str attributes);
 void encode_location_open(struct buf *b, struct str id, struct str name, uint32_t priority);

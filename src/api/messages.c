@@ -220,7 +220,11 @@ static const struct field reservations_query_fields[] = {
 static const struct field movements_query_fields[] = {
     {"sku", FIELD_SKU, ARGUMENT(sku), .description = "Only movements of this item."},
     {"location", FIELD_LOCATION, ARGUMENT(location), .description = "Only movements at this location."},
+    {"after_seq", FIELD_UINT64, .min = 0, .max = INT64_MAX, ARGUMENT(after_seq), .description = "Only movements behind this one; without `after`, which goes on from a page."},
     AFTER_FIELD, LIMIT_FIELD};
+static const struct field snapshot_query_fields[] = {
+    {"after_item", FIELD_UINT64, .min = 0, .max = ITEMS_MAX, ARGUMENT(after_item), .description = "Only items behind the one with this number: `page.next` of the page before, or the newest that is known."},
+    LIMIT_FIELD};
 static const struct field availability_query_fields[] = {CHANNEL_FIELD, MIN_SEQ_FIELD};
 static const struct field availability_list_query_fields[] = {
     {"sku", FIELD_TEXT, .required = true, .many = true, .min = 1, .max = AVAILABILITY_SKUS_MAX, ARGUMENT(sku), .description = "An item; up to 100, each as an argument of its own."},
@@ -237,6 +241,7 @@ const struct message movements_query = {QUERY(movements_query_fields)};
 const struct message availability_query = {QUERY(availability_query_fields)};
 const struct message availability_list_query = {QUERY(availability_list_query_fields)};
 const struct message stream_query = {QUERY(stream_query_fields)};
+const struct message snapshot_query = {QUERY(snapshot_query_fields)};
 
 /* clang-format on */
 

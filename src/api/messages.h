@@ -83,6 +83,8 @@ struct arguments {
     uint32_t limit;
     struct str after;
     uint64_t min_seq;
+    uint64_t after_seq;
+    uint64_t after_item;
     struct str sku; /* the first, where several are allowed */
     struct str location;
     int state; /* enum reservation_state; 0: any */
@@ -103,9 +105,9 @@ const struct message *batch_variant(struct str op);
 extern const struct message item_answer, item_written_answer, item_list_answer, location_answer,
     location_written_answer, location_list_answer, level_answer, level_written_answer, levels_answer, lines_answer,
     reservation_answer, reservation_written_answer, reservation_list_answer, movement_list_answer, availability_answer,
-    availability_list_answer, batch_answer, health_answer, problem_answer;
+    availability_list_answer, snapshot_answer, batch_answer, health_answer, problem_answer;
 
 extern const struct message no_query, items_query, reservations_query, movements_query, availability_query,
-    availability_list_query, stream_query;
+    availability_list_query, stream_query, snapshot_query;
 
 #endif

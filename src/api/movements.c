@@ -35,6 +35,7 @@ void api_list_movements(struct exchange *x, void *app)
         return;
     }
     struct str after = r->arguments.after;
+    r->after_seq = r->arguments.after_seq;
     if (read_cursor_is_valid(r, str_is_absent(after) || cursor_parse_seq(after, &r->after_seq))) {
         read_start(r);
     }

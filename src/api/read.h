@@ -32,6 +32,8 @@ struct read {
     struct buf body;
     struct buf next; /* cursor of the next page; empty: none */
     uint32_t rows;
+    uint32_t levels;    /* of the item that is being written */
+    uint32_t last_item; /* number of the item that was written last */
     bool more;
     int64_t sum;
     bool has_version;
