@@ -3,6 +3,7 @@
 #include "base/check.h"
 
 #include <stddef.h>
+#include <string.h>
 #include <time.h>
 
 #define NS_PER_S 1000000000LL
@@ -92,6 +93,51 @@ void time_to_text(int64_t ms, char out[TIME_TEXT_LEN])
     out[19] = '.';
     put_digits(out + 20, in_day % 1000, 3);
     out[23] = 'Z';
+}
+
+/* 0 for what is no digit: the comparison at the end finds it. */
+static unsigned digits_at(const char *text, size_t width)
+{
+    unsigned v = 0;
+    for (size_t i = 0; i < width; i++) {
+        unsigned digit = (unsigned char)text[i] - (unsigned)'0';
+        v = v * 10 + (digit <= 9 ? digit : 0);
+    }
+    return v;
+}
+
+/* days_from_civil of the same; years from 1970 on. */
+static unsigned days_from_date(struct date d)
+{
+    const unsigned days_to_1970 = 719468;
+    const unsigned era_days = 146097;
+    unsigned year = d.year - (d.month <= 2 ? 1 : 0);
+    unsigned march_month = d.month > 2 ? d.month - 3 : d.month + 9;
+    unsigned year_day = (153 * march_month + 2) / 5 + d.day - 1;
+    unsigned era_year = year % 400;
+    unsigned era_day = era_year * 365 + era_year / 4 - era_year / 100 + year_day;
+    return year / 400 * era_days + era_day - days_to_1970;
+}
+
+bool time_from_text(const char text[TIME_TEXT_LEN], int64_t *out_ms)
+{
+    char again[TIME_TEXT_LEN];
+    struct date d = {digits_at(text, 4), digits_at(text + 5, 2), digits_at(text + 8, 2)};
+    if (d.year < 1970 || d.month < 1 || d.month > 12 || d.day < 1) {
+        return false;
+    }
+    int64_t in_day = digits_at(text + 11, 2) * 3600000LL + digits_at(text + 14, 2) * 60000LL +
+        digits_at(text + 17, 2) * 1000LL + digits_at(text + 20, 3);
+    int64_t ms = days_from_date(d) * MS_PER_DAY + in_day;
+    if (ms > TIME_MS_MAX) {
+        return false;
+    }
+    time_to_text(ms, again);
+    if (memcmp(text, again, TIME_TEXT_LEN) != 0) {
+        return false;
+    }
+    *out_ms = ms;
+    return true;
 }
 
 void ledger_clock_init(struct ledger_clock *c, int64_t stored_ms)

@@ -17,6 +17,8 @@ int64_t clock_mono_ns(void);
 
 /* RFC 3339 UTC with milliseconds, not terminated: 2026-11-23T14:21:23.045Z. `ms` since 1970, 0..TIME_MS_MAX. */
 void time_to_text(int64_t ms, char out[TIME_TEXT_LEN]);
+/* Takes what time_to_text() gives, and nothing else. */
+bool time_from_text(const char text[TIME_TEXT_LEN], int64_t *out_ms);
 
 /*
  * Ledger time: starts at max(stored, wall) and follows the monotonic clock, so a jump of the wall clock changes

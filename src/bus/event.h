@@ -14,6 +14,8 @@ enum event_kind { EVENT_STOCK_CHANGED, EVENT_ITEM_DEFINED, EVENT_STREAM_POSITION
 /* The longest: a SKU and a location escaped, all numbers at their longest. */
 #define EVENT_BYTES_MAX 2048
 #define EVENT_ID_BYTES_MAX 96
+/* The longest that is read: members that came after this program may have made it longer. */
+#define EVENT_READ_BYTES_MAX 16384
 #define EVENT_CONTENT_TYPE "application/cloudevents+json"
 
 /* One event, ready to be sent. */
@@ -33,7 +35,8 @@ const char *event_kind_name(enum event_kind kind);
  */
 bool event_each(const struct bus_message *m, bool (*fn)(void *ctx, const struct event *e), void *ctx);
 
-/* Collects received events into one message. Owns its rows and their strings. */
+/* Collects received events into one message. Owns its rows and their strings. The caller stops when it is full. */
+#define EVENT_BOX_EVENTS_MAX 1024
 struct event_box;
 struct event_box *event_box_new(uint32_t partition);
 void event_box_free(struct event_box *box); /* accepts NULL */

@@ -1,9 +1,11 @@
 #include "test.h"
 
+#include "base/check.h"
 #include "base/clock.h"
 #include "base/random.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 static void assert_time_text(int64_t ms, const char *expected)
@@ -12,8 +14,29 @@ static void assert_time_text(int64_t ms, const char *expected)
     text[TIME_TEXT_LEN] = 'X';
     time_to_text(ms, text);
     assert_int_equal(text[TIME_TEXT_LEN], 'X');
+    int64_t again;
+    assert_true(time_from_text(text, &again));
+    assert_int_equal(again, ms);
     text[TIME_TEXT_LEN] = '\0';
     assert_string_equal(text, expected);
+}
+
+static void only_the_text_of_a_time_is_taken(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "1969-12-31T23:59:59.999Z", "0000-00-00T00:00:00.000Z", "2025-02-29T00:00:00.000Z", "2025-13-01T00:00:00.000Z",
+        "2025-00-01T00:00:00.000Z", "2025-04-31T00:00:00.000Z", "2025-04-00T00:00:00.000Z", "2025-04-01T24:00:00.000Z",
+        "2025-04-01T00:60:00.000Z", "2025-04-01T00:00:60.000Z", "2025-04-01t00:00:00.000Z", "2025-04-01T00:00:00.000z",
+        "2025-04-01 00:00:00.000Z", "2025-04-01T00:00:00,000Z", "2025-04-01T00:00:00.0 0Z", "2O25-04-01T00:00:00.000Z",
+        "9999-12-32T00:00:00.000Z", "9999-12-99T99:99:99.999Z", "                        ",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        int64_t ms = -7;
+        assert_int_equal(strlen(texts[i]), TIME_TEXT_LEN);
+        assert_false(time_from_text(texts[i], &ms));
+        assert_int_equal(ms, -7);
+    }
 }
 
 static void time_text_knows_the_calendar(void **state)
@@ -124,6 +147,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(time_text_knows_the_calendar),
+        cmocka_unit_test(only_the_text_of_a_time_is_taken),
         cmocka_unit_test(time_text_agrees_with_libc_on_each_day_of_500_years),
         cmocka_unit_test(time_text_agrees_with_libc_at_random_times),
         cmocka_unit_test(the_monotonic_clock_never_runs_backwards),
