@@ -125,10 +125,7 @@ static void make_readers(struct server *s)
 
 static enum err start_threads(struct server *s, struct err_note *note)
 {
-    enum err e = availability_start(s->availability);
-    if (e != ERR_OK) {
-        return err_note_set(note, e, "the availability thread cannot be started");
-    }
+    TRY(availability_start(s->availability, note));
     s->availability_runs = true;
     TRY(inventory_start(s->inventory, note));
     s->inventory_runs = true;

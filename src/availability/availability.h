@@ -32,8 +32,25 @@ struct shelf_entry;
 
 struct availability;
 
+/*
+ * Following a broker, in a process apart from inventory (follower.h): what is missing is asked for over HTTP, and what
+ * is known is kept in a file.
+ */
+struct availability_follow {
+    uint32_t partition;
+    const char *inventory; /* addresses with commas between them, for source_new; copied */
+    const char *dir;       /* data directory, which exists; copied */
+    /*
+     * On the projector thread, once: the stream has become shorter, as after a restore from a backup. What was kept is
+     * forgotten; the process must end and begin anew.
+     */
+    void (*cut)(void *ctx);
+    void *cut_ctx;
+};
+
 struct availability_options {
-    struct bus *bus; /* borrowed */
+    struct bus *bus;                          /* borrowed */
+    const struct availability_follow *follow; /* NULL: `bus` is the local one of this process */
     struct policy policy;
     /*
      * Called on the projector thread after the entries of one message were replaced, each named once: tells push which
@@ -50,8 +67,11 @@ struct availability *availability_new(const struct availability_options *options
  * waits for the readers, so if the caller is one of them the call is a quiescent state.
  */
 void availability_apply(struct availability *a, const struct bus_message *m);
-/* Starts the projector thread, and one that frees behind it. ERR_IO when there is no thread to be had. */
-MUST_CHECK enum err availability_start(struct availability *a);
+/*
+ * Starts the projector thread, and one that frees behind it. A follower of a broker first takes in what it has kept. ERR_IO
+ * when there is no thread to be had, or the kept file cannot be made; ERR_LOCKED when another process has it.
+ */
+MUST_CHECK enum err availability_start(struct availability *a, struct err_note *note);
 /*
  * Waits for the projector, which ends when the bus is closed and drained, and for the readers; if the caller is one of
  * them, that is a quiescent state. Nothing to do when it was not started.
@@ -79,11 +99,22 @@ uint64_t shelf_entry_stream_seq(const struct shelf_entry *e);
 /* The stream up to this seq is in the view: whatever is read after this call includes it. Any thread. */
 uint64_t availability_seq(const struct availability *a);
 
+/*
+ * How long ago the view surely held everything that was committed: 0 on the local bus, -1 when it never did. A position
+ * comes twice a second, so the age of a healthy follower is below a second. Any thread.
+ */
+int64_t availability_age_ms(const struct availability *a);
+
 struct availability_metrics {
     uint64_t skus;
     uint64_t seq;
     uint64_t messages; /* applied, the snapshot's included */
     uint64_t renders;
+    /* Of a follower of a broker. */
+    uint64_t seq_known; /* the newest movement that it has heard of */
+    uint64_t gaps;      /* times that something was missing */
+    uint64_t fills;     /* pages that were asked for */
+    uint64_t fill_failures;
 };
 /* Any thread. */
 void availability_metrics(const struct availability *a, struct availability_metrics *out);

@@ -1,23 +1,10 @@
 /*
  * The shell of the view: the projector thread.
  */
-#include "availability/grace.h"
-#include "availability/view.h"
+#include "availability/service.h"
 
+#include "availability/follow.h"
 #include "base/mem.h"
-
-#include <pthread.h>
-
-struct availability {
-    struct view view;
-    struct bus *bus;
-    void (*changed)(void *ctx, struct shelf_entry *const *entries, size_t len, int64_t committed_ns);
-    void *changed_ctx;
-
-    bool started;
-    pthread_t projector;
-    struct grace grace;
-};
 
 struct availability *availability_new(const struct availability_options *options)
 {
@@ -26,6 +13,9 @@ struct availability *availability_new(const struct availability_options *options
     a->bus = options->bus;
     a->changed = options->changed;
     a->changed_ctx = options->changed_ctx;
+    if (options->follow != NULL) {
+        a->follow = follow_new(options->follow, a);
+    }
     return a;
 }
 
@@ -40,7 +30,7 @@ void availability_apply(struct availability *a, const struct bus_message *m)
 }
 
 /* The pages are told before anything else is tidied up. */
-static void projector_step(struct availability *a, const struct bus_message *m)
+void availability_project(struct availability *a, const struct bus_message *m)
 {
     view_apply(&a->view, m);
     if (a->changed != NULL) {
@@ -55,19 +45,25 @@ static void *projector_run(void *arg)
     struct availability *a = arg;
     const struct bus_message *m;
     while ((m = bus_receive(a->bus, -1)) != NULL) {
-        projector_step(a, m);
+        availability_project(a, m);
         bus_done(a->bus, m);
     }
     return NULL;
 }
 
-enum err availability_start(struct availability *a)
+enum err availability_start(struct availability *a, struct err_note *note)
 {
     check(!a->started);
-    TRY(grace_start(&a->grace));
-    if (pthread_create(&a->projector, NULL, projector_run, a) != 0) {
+    if (a->follow != NULL) {
+        TRY(follow_open(a->follow, note));
+    }
+    if (grace_start(&a->grace) != ERR_OK) {
+        return err_note_set(note, ERR_IO, "the availability thread cannot be started");
+    }
+    bool local = a->follow == NULL;
+    if (pthread_create(&a->projector, NULL, local ? projector_run : follow_run, local ? (void *)a : a->follow) != 0) {
         grace_stop(&a->grace);
-        return ERR_IO;
+        return err_note_set(note, ERR_IO, "the availability thread cannot be started");
     }
     a->started = true;
     return ERR_OK;
@@ -77,6 +73,9 @@ void availability_stop(struct availability *a)
 {
     if (!a->started) {
         return;
+    }
+    if (a->follow != NULL) {
+        follow_end(a->follow);
     }
     int failed = pthread_join(a->projector, NULL);
     check(failed == 0);
@@ -90,6 +89,7 @@ void availability_free(struct availability *a)
         return;
     }
     check(!a->started);
+    follow_free(a->follow);
     view_release(&a->view);
     mem_free(a);
 }
@@ -104,6 +104,11 @@ uint64_t availability_seq(const struct availability *a)
     return atomic_load_explicit(&a->view.seq, memory_order_acquire);
 }
 
+int64_t availability_age_ms(const struct availability *a)
+{
+    return a->follow == NULL ? 0 : follow_age_ms(a->follow);
+}
+
 void availability_metrics(const struct availability *a, struct availability_metrics *out)
 {
     const struct view *v = &a->view;
@@ -113,4 +118,7 @@ void availability_metrics(const struct availability *a, struct availability_metr
         .messages = atomic_load_explicit(&v->messages, memory_order_relaxed),
         .renders = atomic_load_explicit(&v->renders, memory_order_relaxed),
     };
+    if (a->follow != NULL) {
+        follow_metrics(a->follow, out);
+    }
 }

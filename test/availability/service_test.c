@@ -106,7 +106,7 @@ static void what_is_published_is_shown_and_told(void **state)
     struct fixture *x = *state;
     feed_level(&x->feed, 1, 1, 1);
     availability_apply(x->service, feed_take(&x->feed));
-    assert_int_equal(availability_start(x->service), ERR_OK);
+    assert_int_equal(availability_start(x->service, NULL), ERR_OK);
     feed_level(&x->feed, 1, 1, 2);
     feed_level(&x->feed, 2, 1, 5);
     publish(x, 1000);
@@ -138,7 +138,7 @@ static void stopping_drains_the_bus(void **state)
         publish(x, 1);
     }
     bus_close(x->bus);
-    assert_int_equal(availability_start(x->service), ERR_OK);
+    assert_int_equal(availability_start(x->service, NULL), ERR_OK);
     availability_stop(x->service);
     assert_int_equal(x->calls, 50);
     assert_int_equal(shown_of(x, 1)->available, 50);
@@ -151,7 +151,7 @@ static void what_a_reader_holds_stays_while_the_writer_goes_on(void **state)
     availability_apply(x->service, feed_take(&x->feed));
     const struct shown *held = shown_of(x, 1);
     char *copy = mem_copy_str(held->frame);
-    assert_int_equal(availability_start(x->service), ERR_OK);
+    assert_int_equal(availability_start(x->service, NULL), ERR_OK);
     for (int64_t i = 1; i <= 20000; i++) {
         feed_level(&x->feed, 1, 1, i);
         publish(x, 1);
@@ -235,7 +235,7 @@ static void readers_see_whole_answers_that_never_go_back(void **state)
         readers[i] = (struct reader){.x = x, .end = &end};
         assert_int_equal(pthread_create(&readers[i].thread, NULL, reader_run, &readers[i]), 0);
     }
-    assert_int_equal(availability_start(x->service), ERR_OK);
+    assert_int_equal(availability_start(x->service, NULL), ERR_OK);
     availability_reader_offline();
     for (int64_t round = 0; round < 5000; round++) {
         for (uint32_t item = 1; item <= ITEMS; item++) {
@@ -262,7 +262,7 @@ static void readers_find_every_item_while_the_table_grows(void **state)
     struct availability_options options = {.bus = x.bus, .policy = POLICY_DEFAULT};
     x.service = availability_new(&options);
     feed_init(&x.feed, 20000, 1);
-    assert_int_equal(availability_start(x.service), ERR_OK);
+    assert_int_equal(availability_start(x.service, NULL), ERR_OK);
     for (uint32_t item = 1; item <= 20000; item++) {
         feed_level(&x.feed, item, 1, item);
         publish(&x, 1);

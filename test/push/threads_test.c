@@ -196,7 +196,7 @@ static void streams_of_several_threads_end_with_the_view(void **state)
     for (int i = 0; i < HUBS; i++) {
         hall_start(&halls[i], service, &feed, &end);
     }
-    assert_int_equal(availability_start(service), ERR_OK);
+    assert_int_equal(availability_start(service, NULL), ERR_OK);
     for (int i = 0; i < HUBS; i++) {
         assert_int_equal(pthread_create(&halls[i].thread, NULL, hall_run, &halls[i]), 0);
     }

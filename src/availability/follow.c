@@ -1,0 +1,280 @@
+#include "availability/follow.h"
+
+#include "availability/follower.h"
+#include "availability/keep.h"
+#include "availability/service.h"
+#include "availability/source.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <inttypes.h>
+
+/* How long the thread waits for the bus at a time. */
+#define TURN_MS 50
+/* Rows wait this long, and in this number at most, for their transaction in the kept file. */
+#define KEEP_MS 200
+#define KEEP_ROWS 5000
+/* What failed is tried again after this time. */
+#define RETRY_MS 500
+/* Pages asked for before the bus is looked at again. */
+#define FILL_PAGES 16
+
+struct follow {
+    struct availability *availability;
+    struct availability_follow options;
+    char *dir;
+    struct follower follower;
+    struct source *source;
+    struct keep *keep;
+    struct collect page;   /* what inventory answered */
+    struct collect unkept; /* rows that are not in the kept file yet */
+    int64_t keep_due_ms;   /* monotonic, as the others */
+    int64_t fill_retry_ms;
+    bool is_waiting; /* the last question failed */
+    bool keep_fails;
+    atomic_bool ending;
+    /* Written by the thread, read by anyone; 0: none yet. */
+    _Atomic int64_t fresh_mono_ms, fresh_wall_ms;
+    _Atomic uint64_t seq_known, gaps, fills, fill_failures;
+};
+
+/*
+ * Taking in.
+ */
+
+static void unkept_add(struct follow *f, const struct bus_message *m)
+{
+    for (size_t i = 0; i < m->items_len; i++) {
+        collect_item(&f->unkept, &m->items[i]);
+    }
+    for (size_t i = 0; i < m->levels_len; i++) {
+        collect_level(&f->unkept, &m->levels[i]);
+    }
+}
+
+static void apply_cb(void *ctx, struct bus_message *m)
+{
+    struct follow *f = ctx;
+    availability_project(f->availability, m);
+    unkept_add(f, m);
+}
+
+/* Before the thread runs: nobody listens yet. */
+static void restore_cb(void *ctx, struct bus_message *m)
+{
+    struct follow *f = ctx;
+    follower_restore_rows(&f->follower, m);
+}
+
+static void apply_restored_cb(void *ctx, struct bus_message *m)
+{
+    struct follow *f = ctx;
+    availability_apply(f->availability, m);
+}
+
+struct follow *follow_new(const struct availability_follow *options, struct availability *a)
+{
+    struct follow *f = mem_new(sizeof(*f));
+    f->availability = a;
+    f->options = *options;
+    f->dir = mem_copy_str(str_from(options->dir));
+    f->source = source_new(options->inventory);
+    follower_init(&f->follower, options->partition, apply_restored_cb, f);
+    return f;
+}
+
+void follow_free(struct follow *f)
+{
+    if (f == NULL) {
+        return;
+    }
+    keep_close(f->keep);
+    source_free(f->source);
+    follower_release(&f->follower);
+    collect_release(&f->page);
+    collect_release(&f->unkept);
+    mem_free(f->dir);
+    mem_free(f);
+}
+
+enum err follow_open(struct follow *f, struct err_note *note)
+{
+    struct bus_position kept;
+    TRY(keep_open(f->dir, f->options.partition, &f->keep, note));
+    enum err e = keep_load(f->keep, &kept, restore_cb, f, note);
+    if (e == ERR_OK) {
+        follower_restore_end(&f->follower, &kept);
+        log_line(LOG_INFO, "kept_loaded", "seq=%" PRIu64 " items=%" PRIu64, kept.seq, kept.items);
+    }
+    f->follower.apply = apply_cb;
+    return e == ERR_NOT_FOUND ? ERR_OK : e;
+}
+
+/*
+ * Asking for what is missing.
+ */
+
+static enum err ask(struct follow *f, enum follower_want want, uint64_t after, struct err_note *note)
+{
+    bool last = false;
+    if (want == FOLLOWER_WANTS_CATALOGUE) {
+        TRY(source_catalogue(f->source, after, &f->page, &last, note));
+        follower_take_catalogue(&f->follower, collect_message(&f->page), last);
+        return ERR_OK;
+    }
+    TRY(source_movements(f->source, after, &f->page, note));
+    follower_take_movements(&f->follower, collect_message(&f->page));
+    return ERR_OK;
+}
+
+/* Once for each time that inventory goes away or comes back. */
+static void log_answer(struct follow *f, enum err e, const struct err_note *note)
+{
+    char quoted[512];
+    bool waits = e != ERR_OK;
+    if (waits && !f->is_waiting) {
+        log_line(LOG_WARN, "follower_waits", "detail=%s", log_quote(note->text, quoted, sizeof(quoted)));
+    } else if (!waits && f->is_waiting) {
+        log_line(LOG_INFO, "follower_goes_on", "seq=%" PRIu64, f->follower.seq);
+    }
+    f->is_waiting = waits;
+}
+
+static void fill(struct follow *f)
+{
+    uint64_t after;
+    enum follower_want want = follower_wants(&f->follower, &after);
+    enum err e = ERR_OK;
+    if (clock_mono_ms() < f->fill_retry_ms) {
+        return;
+    }
+    for (int i = 0; i < FILL_PAGES && e == ERR_OK && want != FOLLOWER_WANTS_NOTHING && !atomic_load(&f->ending); i++) {
+        struct err_note note = {""};
+        e = ask(f, want, after, &note);
+        log_answer(f, e, &note);
+        atomic_fetch_add(&f->fills, 1);
+        want = follower_wants(&f->follower, &after);
+    }
+    if (e != ERR_OK) {
+        atomic_fetch_add(&f->fill_failures, 1);
+        f->fill_retry_ms = clock_mono_ms() + RETRY_MS;
+    }
+}
+
+/*
+ * Keeping.
+ */
+
+static struct bus_position complete_to(const struct follower *f)
+{
+    if (!f->begun) {
+        return (struct bus_position){0};
+    }
+    return (struct bus_position){f->epoch, f->seq, f->items, f->fresh_wall_ms};
+}
+
+/* A file that cannot be written is an older copy: the next start asks for more, and nothing else depends on it. */
+static void keep_now(struct follow *f, int64_t now_ms)
+{
+    struct err_note note = {""};
+    f->unkept.position = complete_to(&f->follower);
+    enum err e = keep_write(f->keep, collect_message(&f->unkept), &note);
+    if (e != ERR_OK && !f->keep_fails) {
+        char quoted[512];
+        log_line(LOG_WARN, "keep_failed", "detail=%s", log_quote(note.text, quoted, sizeof(quoted)));
+    }
+    f->keep_fails = e != ERR_OK;
+    f->keep_due_ms = now_ms + KEEP_MS;
+    collect_clear(&f->unkept);
+}
+
+/* After a failure the rows are gone, and with them the right to say where the file ends: it stays as it was. */
+static void keep_when_due(struct follow *f, bool ending)
+{
+    int64_t now_ms = clock_mono_ms();
+    size_t rows = collect_rows(&f->unkept);
+    if (f->keep_fails) {
+        collect_clear(&f->unkept);
+    } else if (rows >= KEEP_ROWS || (rows > 0 && (ending || now_ms >= f->keep_due_ms))) {
+        keep_now(f, now_ms);
+    }
+}
+
+/*
+ * The thread.
+ */
+
+static void show(struct follow *f)
+{
+    const struct follower *s = &f->follower;
+    atomic_store(&f->fresh_wall_ms, s->fresh_wall_ms);
+    atomic_store(&f->fresh_mono_ms, s->fresh_mono_ms);
+    atomic_store_explicit(&f->seq_known, s->seq_known, memory_order_relaxed);
+    atomic_store_explicit(&f->gaps, s->gaps, memory_order_relaxed);
+}
+
+static void hear(struct follow *f)
+{
+    const struct bus_message *m = bus_receive(f->availability->bus, TURN_MS);
+    if (m != NULL) {
+        struct bus_message own = *m;
+        follower_take(&f->follower, &own, clock_mono_ms());
+        bus_done(f->availability->bus, m);
+    }
+}
+
+static void begin_anew(struct follow *f)
+{
+    struct err_note note = {""};
+    log_line(LOG_ERROR, "stream_was_cut", "seq=%" PRIu64 " epoch=%" PRIu64, f->follower.seq, f->follower.epoch);
+    enum err e = keep_clear(f->keep, &note);
+    if (e != ERR_OK) {
+        char quoted[512];
+        log_line(LOG_ERROR, "keep_failed", "detail=%s", log_quote(note.text, quoted, sizeof(quoted)));
+    }
+    f->options.cut(f->options.cut_ctx);
+}
+
+void *follow_run(void *arg)
+{
+    struct follow *f = arg;
+    pthread_setname_np(pthread_self(), "follower");
+    while (!atomic_load(&f->ending)) {
+        hear(f);
+        fill(f);
+        show(f);
+        if (follower_is_cut(&f->follower)) {
+            begin_anew(f);
+            return NULL;
+        }
+        keep_when_due(f, false);
+    }
+    keep_when_due(f, true);
+    return NULL;
+}
+
+void follow_end(struct follow *f)
+{
+    atomic_store(&f->ending, true);
+}
+
+int64_t follow_age_ms(const struct follow *f)
+{
+    int64_t heard_ms = atomic_load(&f->fresh_mono_ms);
+    if (heard_ms == 0) {
+        return -1;
+    }
+    int64_t heard = clock_mono_ms() - heard_ms;
+    int64_t made = clock_wall_ms() - atomic_load(&f->fresh_wall_ms);
+    int64_t age = heard > made ? heard : made;
+    return age > 0 ? age : 0;
+}
+
+void follow_metrics(const struct follow *f, struct availability_metrics *out)
+{
+    out->seq_known = atomic_load_explicit(&f->seq_known, memory_order_relaxed);
+    out->gaps = atomic_load_explicit(&f->gaps, memory_order_relaxed);
+    out->fills = atomic_load_explicit(&f->fills, memory_order_relaxed);
+    out->fill_failures = atomic_load_explicit(&f->fill_failures, memory_order_relaxed);
+}

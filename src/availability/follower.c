@@ -1,0 +1,234 @@
+#include "availability/follower.h"
+
+#include "base/limits.h"
+
+void follower_init(struct follower *f, uint32_t partition, void (*apply)(void *ctx, struct bus_message *m), void *ctx)
+{
+    *f = (struct follower){.partition = partition, .apply = apply, .ctx = ctx, .whole = true};
+    names_init(&f->skus);
+    names_init(&f->locations);
+}
+
+void follower_release(struct follower *f)
+{
+    names_release(&f->skus);
+    names_release(&f->locations);
+}
+
+/*
+ * Rows.
+ */
+
+/* Numbers of this node's own. A row too many for them is left out: the ledger has the same limits. */
+static void number_rows(struct follower *f, struct bus_message *m)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < m->items_len; i++) {
+        struct bus_item *item = &m->items[kept];
+        *item = m->items[i];
+        item->item = names_number(&f->skus, item->sku, ITEMS_MAX);
+        kept += item->item != 0;
+    }
+    m->items_len = kept;
+    kept = 0;
+    for (size_t i = 0; i < m->levels_len; i++) {
+        struct level_row *row = &m->levels[kept];
+        *row = m->levels[i];
+        row->item = names_number(&f->skus, row->sku, ITEMS_MAX);
+        row->location = names_number(&f->locations, row->location_id, LOCATIONS_MAX);
+        kept += row->item != 0 && row->location != 0;
+    }
+    m->levels_len = kept;
+}
+
+static void give_rows(struct follower *f, struct bus_message *m)
+{
+    number_rows(f, m);
+    m->partition = f->partition;
+    m->seq = f->begun ? f->seq : 0;
+    f->apply(f->ctx, m);
+}
+
+static uint64_t greater(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* The run that waited behind the gap joins when the gap is closed. */
+static void join_run(struct follower *f)
+{
+    if (f->run_from != 0 && f->seq + 1 >= f->run_from) {
+        f->seq = greater(f->seq, f->run_to);
+        f->run_from = 0;
+        f->run_to = 0;
+    }
+}
+
+static void count_movement(struct follower *f, uint64_t seq)
+{
+    f->seq_known = greater(f->seq_known, seq);
+    if (seq <= f->seq) {
+        return;
+    }
+    if (seq == f->seq + 1) {
+        f->seq = seq;
+        join_run(f);
+    } else if (f->run_from != 0 && seq == f->run_to + 1) {
+        f->run_to = seq;
+    } else if (f->run_from == 0 || seq < f->run_from || seq > f->run_to) {
+        f->gaps += f->begun && f->run_from == 0;
+        f->run_from = seq;
+        f->run_to = seq;
+    }
+}
+
+static void count_item(struct follower *f, uint64_t number)
+{
+    f->items_known = greater(f->items_known, number);
+    if (number == f->items + 1) {
+        f->items = number;
+    }
+}
+
+/*
+ * Positions.
+ */
+
+static bool is_cut(const struct follower *f, const struct bus_position *p)
+{
+    return f->begun && p->epoch > f->epoch && (p->seq < f->seq || p->items < f->items);
+}
+
+/* One of a deposed leader says nothing: it may not know of what came after it. */
+static void hear_position(struct follower *f, const struct bus_position *p, int64_t mono_ms)
+{
+    if (p->time_ms == 0 || p->epoch < f->epoch) {
+        return;
+    }
+    f->cut = f->cut || is_cut(f, p);
+    f->epoch = p->epoch;
+    f->seq_known = greater(f->seq_known, p->seq);
+    f->items_known = greater(f->items_known, p->items);
+    f->claim = *p;
+    f->claim_mono_ms = mono_ms;
+}
+
+static void note_freshness(struct follower *f)
+{
+    const struct bus_position *p = &f->claim;
+    if (f->begun && p->time_ms != 0 && f->seq >= p->seq && f->items >= p->items) {
+        f->fresh_mono_ms = f->claim_mono_ms;
+        f->fresh_wall_ms = p->time_ms;
+    }
+}
+
+void follower_take(struct follower *f, struct bus_message *m, int64_t mono_ms)
+{
+    for (size_t i = 0; i < m->items_len; i++) {
+        count_item(f, m->items[i].item);
+    }
+    for (size_t i = 0; i < m->levels_len; i++) {
+        count_movement(f, m->levels[i].seq);
+    }
+    hear_position(f, &m->position, mono_ms);
+    give_rows(f, m);
+    note_freshness(f);
+}
+
+bool follower_is_cut(const struct follower *f)
+{
+    return f->cut;
+}
+
+/*
+ * What is missing.
+ */
+
+static void begin_whole(struct follower *f)
+{
+    f->whole = true;
+    f->whole_after = 0;
+    f->whole_from = (struct bus_position){0};
+}
+
+enum follower_want follower_wants(struct follower *f, uint64_t *after)
+{
+    if (!f->whole && f->seq_known > f->seq + FOLLOWER_MOVEMENTS_MAX) {
+        begin_whole(f);
+    }
+    if (f->whole) {
+        *after = f->whole_after;
+        return FOLLOWER_WANTS_CATALOGUE;
+    }
+    if (f->items < f->items_known) {
+        *after = f->items;
+        return FOLLOWER_WANTS_CATALOGUE;
+    }
+    *after = f->seq;
+    return f->seq < f->seq_known ? FOLLOWER_WANTS_MOVEMENTS : FOLLOWER_WANTS_NOTHING;
+}
+
+static void end_whole(struct follower *f)
+{
+    f->whole = false;
+    f->begun = true;
+    f->seq = greater(f->seq, f->whole_from.seq);
+    f->seq_known = greater(f->seq_known, f->seq);
+    join_run(f);
+}
+
+/* Where the numbers of the page end; they have no gaps. */
+static uint64_t page_end(const struct bus_message *page, uint64_t after)
+{
+    return page->items_len == 0 ? after : page->items[page->items_len - 1].item;
+}
+
+void follower_take_catalogue(struct follower *f, struct bus_message *page, bool last)
+{
+    uint64_t end = page_end(page, f->whole ? f->whole_after : f->items);
+    f->cut = f->cut || is_cut(f, &page->position);
+    if (f->whole && f->whole_after == 0) {
+        f->whole_from = page->position;
+        f->epoch = greater(f->epoch, page->position.epoch);
+    }
+    f->items = greater(f->items, end);
+    f->whole_after = f->whole ? end : f->whole_after;
+    /* What inventory does not have there is not: a position may have named more than a restored store knows. */
+    f->items_known = last ? f->items : greater(f->items_known, f->items);
+    if (f->whole && last) {
+        end_whole(f);
+    }
+    give_rows(f, page);
+    note_freshness(f);
+}
+
+void follower_take_movements(struct follower *f, struct bus_message *page)
+{
+    if (page->levels_len == 0) {
+        f->seq_known = f->seq; /* there is nothing behind it */
+        return;
+    }
+    for (size_t i = 0; i < page->levels_len; i++) {
+        count_movement(f, page->levels[i].seq);
+    }
+    give_rows(f, page);
+    note_freshness(f);
+}
+
+void follower_restore_rows(struct follower *f, struct bus_message *m)
+{
+    give_rows(f, m);
+}
+
+void follower_restore_end(struct follower *f, const struct bus_position *at)
+{
+    f->begun = true;
+    f->whole = false;
+    f->epoch = at->epoch;
+    f->seq = at->seq;
+    f->seq_known = at->seq;
+    f->items = at->items;
+    f->items_known = at->items;
+    struct bus_message end = {0};
+    give_rows(f, &end);
+}

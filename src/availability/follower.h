@@ -1,0 +1,75 @@
+/*
+ * The follower: makes one complete stream of what a bus brings, which may be lost, repeated or out of order, and of what
+ * has to be asked for. A step object: no threads, clocks or I/O.
+ *
+ * Rows hold full states, so each is applied at once, whatever is missing before it; the view keeps the newest by version.
+ * What the follower counts is how far the stream is *complete*: `seq` and the number of items. A number that comes too
+ * early, or a position that names more, means that something is missing; follower_wants() says what to ask inventory for.
+ */
+#ifndef AVAILABILITY_FOLLOWER_H
+#define AVAILABILITY_FOLLOWER_H
+
+#include "availability/names.h"
+#include "bus/bus.h"
+
+/* A longer gap is closed by the whole catalogue rather than by its movements. */
+#define FOLLOWER_MOVEMENTS_MAX 100000
+
+enum follower_want {
+    FOLLOWER_WANTS_NOTHING,
+    FOLLOWER_WANTS_CATALOGUE, /* a page of items and their levels from behind item number `after` */
+    FOLLOWER_WANTS_MOVEMENTS, /* a page of movements from behind seq `after` */
+};
+
+struct follower {
+    uint32_t partition;
+    void (*apply)(void *ctx, struct bus_message *m);
+    void *ctx;
+    struct names skus, locations;
+
+    /* Complete up to here. */
+    bool begun; /* a whole catalogue was taken in, here or in an earlier life */
+    uint64_t epoch;
+    uint64_t seq;
+    uint64_t items;
+    /* Known to exist. */
+    uint64_t seq_known;
+    uint64_t items_known;
+    /* A run of movements behind the first gap that is there already; 0: none. */
+    uint64_t run_from, run_to;
+
+    /* A whole catalogue that is being taken in: `whole` until its last page. */
+    bool whole;
+    uint64_t whole_after;
+    struct bus_position whole_from; /* of its first page */
+
+    struct bus_position claim; /* the last position heard */
+    int64_t claim_mono_ms;
+    int64_t fresh_mono_ms; /* when the last claim came that is fulfilled; 0: none yet */
+    int64_t fresh_wall_ms; /* and when it was made */
+    bool cut;
+    uint64_t gaps;
+};
+
+/* `apply` gets rows with this node's numbers; the message is borrowed for the call. */
+void follower_init(struct follower *f, uint32_t partition, void (*apply)(void *ctx, struct bus_message *m), void *ctx);
+void follower_release(struct follower *f);
+
+/* The rows of an earlier life, then where they end. Before anything else. */
+void follower_restore_rows(struct follower *f, struct bus_message *m);
+void follower_restore_end(struct follower *f, const struct bus_position *at);
+
+/* What the bus brought. The rows of `m` get their numbers here. */
+void follower_take(struct follower *f, struct bus_message *m, int64_t mono_ms);
+
+/* What is missing; `*after` is set unless it is nothing. */
+enum follower_want follower_wants(struct follower *f, uint64_t *after);
+/* A page of the catalogue as asked for, its position the stream's before it was read. `last`: no page follows it. */
+void follower_take_catalogue(struct follower *f, struct bus_message *page, bool last);
+/* A page of movements as asked for: the first ones behind `after`, by seq. */
+void follower_take_movements(struct follower *f, struct bus_message *page);
+
+/* The stream has become shorter, as after a restore from a backup: what is known is not true, begin from nothing. */
+bool follower_is_cut(const struct follower *f);
+
+#endif

@@ -1,0 +1,436 @@
+/*
+ * The follower on a bus that loses, repeats and reorders, beside a model of what inventory has: whatever happens, what it
+ * calls complete is complete, and once the faults end it has everything.
+ */
+#include "test.h"
+
+#include "availability/follower.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "base/random.h"
+#include "bus/collect.h"
+
+#include <stdio.h>
+
+#define SKUS 40
+#define LOCATIONS 4
+#define MOVEMENTS_MAX 6000
+#define PAGE 50
+#define NOW_MS 1800000000000LL
+
+struct world {
+    struct random random;
+    uint64_t epoch;
+    /* What inventory has. */
+    struct level_row movements[MOVEMENTS_MAX]; /* index: seq - 1 */
+    uint64_t seq;
+    uint64_t items;
+    uint64_t versions[SKUS][LOCATIONS];
+    /* What the follower has given on. */
+    struct follower follower;
+    uint64_t seen[SKUS][LOCATIONS];
+    int64_t shown[SKUS][LOCATIONS];
+    bool known[SKUS];
+    uint64_t complete;
+    uint64_t applied;
+    int64_t now_ms;
+};
+
+static char sku_texts[SKUS][8];
+static char location_texts[LOCATIONS][8];
+
+static void name_all(void)
+{
+    for (int i = 0; i < SKUS; i++) {
+        (void)snprintf(sku_texts[i], sizeof(sku_texts[i]), "S%d", i);
+    }
+    for (int i = 0; i < LOCATIONS; i++) {
+        (void)snprintf(location_texts[i], sizeof(location_texts[i]), "l%d", i);
+    }
+}
+
+static int index_of(struct str name)
+{
+    uint64_t number;
+    assert_true(str_to_u64((struct str){name.ptr + 1, name.len - 1}, 1000, &number));
+    return (int)number;
+}
+
+/* What is called complete was given before. */
+static void check_complete(const struct world *w, uint64_t seq)
+{
+    for (uint64_t i = w->complete; i < seq; i++) {
+        const struct level_row *row = &w->movements[i];
+        assert_true(w->seen[index_of(row->sku)][index_of(row->location_id)] >= row->version);
+    }
+}
+
+static void apply_cb(void *ctx, struct bus_message *m)
+{
+    struct world *w = ctx;
+    for (size_t i = 0; i < m->items_len; i++) {
+        assert_in_range(m->items[i].item, 1, SKUS);
+        w->known[index_of(m->items[i].sku)] = true;
+    }
+    for (size_t i = 0; i < m->levels_len; i++) {
+        const struct level_row *row = &m->levels[i];
+        assert_in_range(row->item, 1, SKUS);
+        assert_in_range(row->location, 1, LOCATIONS);
+        uint64_t *seen = &w->seen[index_of(row->sku)][index_of(row->location_id)];
+        if (row->version > *seen) {
+            *seen = row->version;
+            w->shown[index_of(row->sku)][index_of(row->location_id)] = row->quantities.of[QUANTITY_ON_HAND];
+        }
+    }
+    assert_true(m->seq == 0 || m->seq >= w->complete);
+    check_complete(w, m->seq);
+    w->complete = m->seq > w->complete ? m->seq : w->complete;
+    w->applied++;
+}
+
+static void world_init(struct world *w, uint64_t seed)
+{
+    memset(w, 0, sizeof(*w));
+    random_init(&w->random, seed);
+    w->epoch = 1;
+    w->now_ms = NOW_MS;
+    follower_init(&w->follower, 0, apply_cb, w);
+}
+
+static void define_item(struct world *w)
+{
+    w->items += w->items < SKUS;
+}
+
+static void move(struct world *w)
+{
+    if (w->items == 0 || w->seq == MOVEMENTS_MAX) {
+        return;
+    }
+    uint64_t sku = random_below(&w->random, w->items);
+    uint64_t location = random_below(&w->random, LOCATIONS);
+    struct level_row *row = &w->movements[w->seq++];
+    *row = (struct level_row){
+        .sku = str_from(sku_texts[sku]),
+        .location_id = str_from(location_texts[location]),
+        .version = ++w->versions[sku][location],
+        .seq = w->seq,
+        .time_ms = w->now_ms,
+    };
+    row->quantities.of[QUANTITY_ON_HAND] = (int64_t)random_below(&w->random, 1000);
+}
+
+static struct bus_item item_at(uint64_t number)
+{
+    return (struct bus_item){.item = (uint32_t)number, .sku = str_from(sku_texts[number - 1]), .time_ms = NOW_MS};
+}
+
+static struct bus_position position(const struct world *w)
+{
+    return (struct bus_position){w->epoch, w->seq, w->items, w->now_ms};
+}
+
+static void give(struct world *w, struct collect *c)
+{
+    follower_take(&w->follower, collect_message(c), w->now_ms);
+    collect_clear(c);
+}
+
+/* A few of the newest events, some lost, some of them old, perhaps in the wrong order. */
+static void send_some(struct world *w, uint64_t seq_before, uint64_t items_before, bool faulty)
+{
+    struct collect c = {0};
+    struct random *r = &w->random;
+    for (uint64_t n = items_before + 1; n <= w->items; n++) {
+        struct bus_item item = item_at(n);
+        if (!faulty || random_below(r, 4) != 0) {
+            collect_item(&c, &item);
+        }
+    }
+    for (uint64_t n = seq_before; n < w->seq; n++) {
+        if (!faulty || random_below(r, 8) != 0) {
+            collect_level(&c, &w->movements[n]);
+        }
+        if (faulty && random_below(r, 8) == 0) {
+            collect_level(&c, &w->movements[random_below(r, w->seq)]);
+        }
+        if (faulty && random_below(r, 10) == 0) {
+            give(w, &c);
+        }
+    }
+    if (!faulty || random_below(r, 3) == 0) {
+        c.position = position(w);
+    }
+    give(w, &c);
+    collect_release(&c);
+}
+
+static uint64_t newest_at(const struct world *w, uint64_t sku, uint64_t location)
+{
+    for (uint64_t n = w->seq; n > 0; n--) {
+        const struct level_row *row = &w->movements[n - 1];
+        if ((uint64_t)index_of(row->sku) == sku && (uint64_t)index_of(row->location_id) == location) {
+            return n;
+        }
+    }
+    return 0;
+}
+
+static void answer_catalogue(struct world *w, uint64_t after)
+{
+    struct collect c = {.position = position(w)};
+    uint64_t end = after + 7 < w->items ? after + 7 : w->items;
+    for (uint64_t n = after + 1; n <= end; n++) {
+        struct bus_item item = item_at(n);
+        collect_item(&c, &item);
+        for (uint64_t location = 0; location < LOCATIONS; location++) {
+            uint64_t seq = newest_at(w, n - 1, location);
+            if (seq != 0) {
+                collect_level(&c, &w->movements[seq - 1]);
+            }
+        }
+    }
+    follower_take_catalogue(&w->follower, collect_message(&c), end == w->items);
+    collect_release(&c);
+}
+
+static void answer_movements(struct world *w, uint64_t after)
+{
+    struct collect c = {0};
+    for (uint64_t n = after; n < w->seq && n < after + PAGE; n++) {
+        collect_level(&c, &w->movements[n]);
+    }
+    follower_take_movements(&w->follower, collect_message(&c));
+    collect_release(&c);
+}
+
+/* One question and its answer; false when nothing is missing. */
+static bool answer_one(struct world *w)
+{
+    uint64_t after;
+    switch (follower_wants(&w->follower, &after)) {
+    case FOLLOWER_WANTS_NOTHING:
+        return false;
+    case FOLLOWER_WANTS_CATALOGUE:
+        answer_catalogue(w, after);
+        return true;
+    case FOLLOWER_WANTS_MOVEMENTS:
+        answer_movements(w, after);
+        return true;
+    }
+    return false;
+}
+
+static void answer_all(struct world *w)
+{
+    int rounds = 0;
+    while (answer_one(w)) {
+        assert_true(++rounds < 10000);
+    }
+}
+
+static void assert_equal_to_inventory(struct world *w)
+{
+    assert_int_equal(w->follower.seq, w->seq);
+    assert_int_equal(w->follower.items, w->items);
+    assert_int_equal(w->complete, w->seq);
+    for (uint64_t sku = 0; sku < SKUS; sku++) {
+        assert_int_equal(w->known[sku] || w->versions[sku][0] > 0, sku < w->items);
+        for (uint64_t location = 0; location < LOCATIONS; location++) {
+            assert_int_equal(w->seen[sku][location], w->versions[sku][location]);
+            uint64_t seq = newest_at(w, sku, location);
+            int64_t on_hand = seq == 0 ? 0 : w->movements[seq - 1].quantities.of[QUANTITY_ON_HAND];
+            assert_int_equal(w->shown[sku][location], on_hand);
+        }
+    }
+}
+
+static void change_some(struct world *w)
+{
+    for (uint64_t n = random_below(&w->random, 3); n > 0; n--) {
+        define_item(w);
+    }
+    for (uint64_t n = random_below(&w->random, 30); n > 0; n--) {
+        move(w);
+    }
+    w->now_ms += (int64_t)random_below(&w->random, 1000);
+    w->epoch += random_below(&w->random, 20) == 0;
+}
+
+/* A life of faults with answers now and then, then one position without a fault. */
+static void live(uint64_t seed)
+{
+    struct world *w = mem_new(sizeof(*w));
+    world_init(w, seed);
+    for (int turn = 0; turn < 100; turn++) {
+        uint64_t seq = w->seq;
+        uint64_t items = w->items;
+        change_some(w);
+        if (random_below(&w->random, 10) != 0) {
+            send_some(w, seq, items, true);
+        }
+        if (random_below(&w->random, 3) == 0) {
+            (void)answer_one(w);
+        }
+    }
+    send_some(w, w->seq, w->items, false);
+    answer_all(w);
+    assert_equal_to_inventory(w);
+    assert_false(follower_is_cut(&w->follower));
+    assert_int_equal(w->follower.fresh_wall_ms, w->now_ms);
+    follower_release(&w->follower);
+    mem_free(w);
+}
+
+static void nothing_is_missing_in_the_end_and_nothing_was_called_complete_too_early(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 300; seed++) {
+        live(seed);
+    }
+}
+
+static void in_order_without_faults_nothing_is_asked_for_but_the_first_catalogue(void **state)
+{
+    (void)state;
+    struct world *w = mem_new(sizeof(*w));
+    world_init(w, 1);
+    change_some(w);
+    answer_all(w);
+    for (int turn = 0; turn < 50; turn++) {
+        uint64_t seq = w->seq;
+        uint64_t items = w->items;
+        change_some(w);
+        send_some(w, seq, items, false);
+        assert_false(answer_one(w));
+        assert_equal_to_inventory(w);
+    }
+    assert_int_equal(w->follower.gaps, 0);
+    follower_release(&w->follower);
+    mem_free(w);
+}
+
+static void a_long_gap_is_closed_by_the_catalogue(void **state)
+{
+    (void)state;
+    struct world *w = mem_new(sizeof(*w));
+    world_init(w, 2);
+    define_item(w);
+    answer_all(w);
+    struct collect c = {.position = {1, FOLLOWER_MOVEMENTS_MAX + 1, 1, NOW_MS}};
+    give(w, &c);
+    uint64_t after;
+    assert_int_equal(follower_wants(&w->follower, &after), FOLLOWER_WANTS_CATALOGUE);
+    assert_int_equal(after, 0);
+    collect_release(&c);
+    follower_release(&w->follower);
+    mem_free(w);
+}
+
+static void a_position_of_a_deposed_leader_says_nothing(void **state)
+{
+    (void)state;
+    struct world *w = mem_new(sizeof(*w));
+    world_init(w, 3);
+    w->epoch = 7;
+    define_item(w);
+    move(w);
+    answer_all(w);
+    struct collect c = {.position = {6, 0, 0, NOW_MS + 5000}};
+    give(w, &c);
+    assert_false(follower_is_cut(&w->follower));
+    assert_int_equal(w->follower.fresh_wall_ms, 0);
+    c.position = position(w);
+    give(w, &c);
+    assert_int_equal(w->follower.fresh_wall_ms, NOW_MS);
+    collect_release(&c);
+    follower_release(&w->follower);
+    mem_free(w);
+}
+
+static void it_is_fresh_only_when_it_has_what_the_position_names(void **state)
+{
+    (void)state;
+    struct world *w = mem_new(sizeof(*w));
+    world_init(w, 4);
+    define_item(w);
+    answer_all(w);
+    move(w);
+    w->now_ms += 10;
+    struct collect c = {.position = position(w)};
+    give(w, &c);
+    assert_int_equal(w->follower.fresh_wall_ms, 0);
+    answer_all(w);
+    assert_int_equal(w->follower.fresh_wall_ms, w->now_ms);
+    collect_release(&c);
+    follower_release(&w->follower);
+    mem_free(w);
+}
+
+static void a_stream_that_became_shorter_is_noticed(void **state)
+{
+    (void)state;
+    struct world *w = mem_new(sizeof(*w));
+    world_init(w, 5);
+    define_item(w);
+    move(w);
+    move(w);
+    answer_all(w);
+    struct collect c = {.position = {2, 1, 1, NOW_MS}};
+    give(w, &c);
+    assert_true(follower_is_cut(&w->follower));
+    collect_release(&c);
+    follower_release(&w->follower);
+    mem_free(w);
+}
+
+static void an_earlier_life_goes_on_where_it_ended(void **state)
+{
+    (void)state;
+    struct world *w = mem_new(sizeof(*w));
+    world_init(w, 6);
+    for (int i = 0; i < 3; i++) {
+        define_item(w);
+    }
+    for (int i = 0; i < 20; i++) {
+        move(w);
+    }
+    struct collect c = {0};
+    for (uint64_t n = 1; n <= 3; n++) {
+        struct bus_item item = item_at(n);
+        collect_item(&c, &item);
+    }
+    for (uint64_t n = 0; n < 20; n++) {
+        collect_level(&c, &w->movements[n]);
+    }
+    follower_restore_rows(&w->follower, collect_message(&c));
+    struct bus_position end = position(w);
+    follower_restore_end(&w->follower, &end);
+    assert_false(answer_one(w));
+    assert_int_equal(w->complete, 20);
+    move(w);
+    send_some(w, w->seq, w->items, false);
+    uint64_t after;
+    assert_int_equal(follower_wants(&w->follower, &after), FOLLOWER_WANTS_MOVEMENTS);
+    assert_int_equal(after, 20);
+    answer_all(w);
+    assert_equal_to_inventory(w);
+    collect_release(&c);
+    follower_release(&w->follower);
+    mem_free(w);
+}
+
+int main(void)
+{
+    name_all();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_is_missing_in_the_end_and_nothing_was_called_complete_too_early),
+        cmocka_unit_test(in_order_without_faults_nothing_is_asked_for_but_the_first_catalogue),
+        cmocka_unit_test(a_long_gap_is_closed_by_the_catalogue),
+        cmocka_unit_test(a_position_of_a_deposed_leader_says_nothing),
+        cmocka_unit_test(it_is_fresh_only_when_it_has_what_the_position_names),
+        cmocka_unit_test(a_stream_that_became_shorter_is_noticed),
+        cmocka_unit_test(an_earlier_life_goes_on_where_it_ended),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
