@@ -9,7 +9,7 @@
 
 static void memory_init(struct exchange_memory *m)
 {
-    buf_init(&m->target, TARGET_BYTES_MAX + 1);
+    buf_init(&m->target, 2 * TARGET_BYTES_MAX + 1);
     buf_init(&m->query, 2 * TARGET_BYTES_MAX);
     buf_init(&m->body, SIZE_MAX); /* its limit is the route's */
     buf_init(&m->headers, TARGET_BYTES_MAX);
@@ -117,6 +117,7 @@ void *exchange_named_cb(void *cls, const char *target, struct MHD_Connection *co
         x->target_len = strlen(target);
         if (x->target_len <= TARGET_BYTES_MAX) {
             buf_put(&x->memory.target, target, x->target_len);
+            buf_put(&x->memory.target, target, x->target_len);
         }
         hide_arguments(target);
     }
@@ -188,7 +189,7 @@ static struct refusal judge(struct exchange *x)
         return (struct refusal){
             .err = ERR_TARGET_TOO_LONG, .detail = "The target is longer than 8 KiB.", .close = true};
     }
-    bool is_ambiguous = has_blank(buf_str(&x->memory.target));
+    bool is_ambiguous = has_blank((struct str){x->memory.target.ptr, x->target_len});
     const char *fault = target_parse(x->memory.target.ptr, x->target_len, &x->memory.query, &x->target);
     if (fault != NULL && (is_ambiguous || x->method != HTTP_METHOD_COUNT)) {
         return (struct refusal){.err = ERR_MALFORMED, .detail = fault, .close = is_ambiguous};

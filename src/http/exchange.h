@@ -41,7 +41,7 @@ enum exchange_state {
 
 /* What is kept when an exchange is used again. */
 struct exchange_memory {
-    struct buf target;
+    struct buf target; /* twice: decoded in place, and as sent */
     struct buf query;
     struct buf body;
     struct buf headers; /* of the answer: name, NUL, value, NUL, ... */

@@ -71,8 +71,10 @@ unsigned http_thread_index(const struct http_thread *t);
 void http_thread_wake(struct http_server *s, unsigned index);
 
 /* The request. Strings live as long as the exchange; all but exchange_header are valid UTF-8 without NUL. */
-struct str exchange_body(const struct exchange *x);                     /* as sent: any bytes */
-struct str exchange_path_param(const struct exchange *x, unsigned n);   /* percent-decoded, never empty */
+enum http_method exchange_method(const struct exchange *x);           /* of its route: HEAD is HTTP_GET */
+struct str exchange_target(const struct exchange *x);                 /* path and query as sent: any bytes above ' ' */
+struct str exchange_body(const struct exchange *x);                   /* as sent: any bytes */
+struct str exchange_path_param(const struct exchange *x, unsigned n); /* percent-decoded, never empty */
 struct str exchange_header(const struct exchange *x, const char *name); /* absent when not sent; the first if several */
 /* Query arguments, percent-decoded, in order; absent past the end. `i` counts from 0 over those with this name. */
 struct str exchange_query(const struct exchange *x, const char *name, unsigned i);

@@ -7,6 +7,20 @@ struct str exchange_body(const struct exchange *x)
     return buf_str(&x->memory.body);
 }
 
+enum http_method exchange_method(const struct exchange *x)
+{
+    return x->method;
+}
+
+struct str exchange_target(const struct exchange *x)
+{
+    const struct buf *b = &x->memory.target;
+    check(b->len == 2 * x->target_len);
+    const char *sent = b->ptr + x->target_len;
+    size_t skip = target_origin_len(sent, x->target_len);
+    return (struct str){sent + skip, x->target_len - skip};
+}
+
 struct str exchange_path_param(const struct exchange *x, unsigned n)
 {
     check(n < HTTP_PATH_PARAMS_MAX && x->route != NULL);

@@ -157,8 +157,7 @@ static const char *parse_query(char *text, size_t len, struct buf *query)
     return NULL;
 }
 
-/* "http://host/path" is to be accepted as "/path" (RFC 9112 section 3.2.2). Returns the bytes before the path. */
-static size_t origin_len(const char *raw, size_t len)
+size_t target_origin_len(const char *raw, size_t len)
 {
     static const char scheme[] = "http://";
     size_t scheme_len = sizeof(scheme) - 1;
@@ -175,7 +174,7 @@ const char *target_parse(char *raw, size_t len, struct buf *query, struct target
     if (len == 0) {
         return "The target is empty.";
     }
-    size_t skip = origin_len(raw, len);
+    size_t skip = target_origin_len(raw, len);
     char *path = raw + skip;
     char *mark = memchr(path, '?', len - skip);
     size_t path_len = mark != NULL ? (size_t)(mark - path) : len - skip;

@@ -23,6 +23,9 @@ struct target {
  */
 const char *target_parse(char *raw, size_t len, struct buf *query, struct target *out);
 
+/* "http://host/path" is to be accepted as "/path" (RFC 9112 section 3.2.2). Returns the bytes before the path. */
+size_t target_origin_len(const char *raw, size_t len);
+
 /* Steps through decoded arguments: start with `*at` = 0; false at the end. */
 bool target_argument_next(struct str query, size_t *at, struct str *out_name, struct str *out_value);
 
