@@ -5,6 +5,7 @@
 #include "app/exit.h"
 #include "app/subcommand.h"
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/random.h"
 #include "bus/local/local.h"
 #include "describe/describe.h"
@@ -27,6 +28,9 @@
 #define STOP_GRACE_MS 10000
 /* How long the answers to what failed with the store have to leave. */
 #define FAILED_GRACE_MS 500
+
+/* How long a start waits for the lease of another process: one that was killed has it for a while. */
+#define LEASE_WAIT_MS 10000
 
 /* Everything that runs, in the order in which it starts. What has not started is NULL. */
 struct server {
@@ -97,7 +101,13 @@ static enum err start_inventory(struct server *s, struct err_note *note)
         .failed = inventory_failed_cb,
         .failed_ctx = s,
     };
-    return inventory_open(&options, &s->inventory, note);
+    int64_t until_ms = clock_mono_ms() + LEASE_WAIT_MS;
+    enum err e = inventory_open(&options, &s->inventory, note);
+    while (e == ERR_LOCKED && clock_mono_ms() < until_ms) {
+        usleep(STORE_CLAIM_MS * 1000);
+        e = inventory_open(&options, &s->inventory, note);
+    }
+    return e;
 }
 
 /* The availability service begins with a snapshot and then follows the bus. */

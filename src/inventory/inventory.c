@@ -437,7 +437,7 @@ static enum err relay_open(struct inventory *inv, const struct store_head *head,
 static enum err open_store(struct inventory *inv, struct err_note *note)
 {
     struct store_head head;
-    TRY(store_claim(inv->options.store, &head, note));
+    TRY(store_claim(inv->options.store, "", &head, note));
     TRY(store_reader_open(inv->options.store, &inv->lookup_desk.reader, note));
     TRY(store_reader_open(inv->options.store, &inv->query_desk.reader, note));
     TRY(relay_open(inv, &head, note));

@@ -27,7 +27,7 @@ struct inventory_options {
     void *failed_ctx;
 };
 
-/* Claims and loads the store, publishes nothing yet. */
+/* Claims and loads the store, publishes nothing yet. ERR_LOCKED: somebody else has it, for now. */
 MUST_CHECK enum err
 inventory_open(const struct inventory_options *options, struct inventory **out, struct err_note *note);
 

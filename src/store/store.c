@@ -1,10 +1,18 @@
 #include "store/store.h"
 
-enum err store_claim(struct store *s, struct store_head *out, struct err_note *note)
+#include <string.h>
+
+enum err store_claim(struct store *s, const char *leader, struct store_head *out, struct err_note *note)
 {
-    enum err e = s->ops->claim(s, out, note);
+    check(strlen(leader) <= STORE_LEADER_MAX);
+    enum err e = s->ops->claim(s, leader, out, note);
     check(e != ERR_OK || (out->epoch > 0 && out->time_ms >= 0));
     return e;
+}
+
+enum err store_renew(struct store *s, struct err_note *note)
+{
+    return s->ops->renew == NULL ? ERR_OK : s->ops->renew(s, note);
 }
 
 enum err store_load(struct store *s, struct ledger *l, const struct store_key_sink *keys, struct err_note *note)

@@ -13,6 +13,12 @@
 #include "base/err.h"
 #include "core/ledger.h"
 
+/* The lease of whoever writes (decision 008), of stores that several processes share. */
+#define STORE_LEASE_MS 3000  /* from a claim, and from each renewal */
+#define STORE_RENEW_MS 1000  /* it is renewed so often */
+#define STORE_CLAIM_MS 500   /* who waits for it tries so often */
+#define STORE_LEADER_MAX 255 /* bytes of the URL of who has it */
+
 /* One idempotency record: a key, what it was used for, and the answer that was given, byte for byte. */
 struct key_row {
     uint64_t row; /* 1.., rises by 1 with each record; may begin anew at a start that finds none */
@@ -41,8 +47,9 @@ struct batch {
 struct store_head {
     uint64_t epoch;
     uint64_t seq;
-    int64_t time_ms; /* of the last batch; 0: none */
-    uint64_t items;  /* number of the newest item; 0: none */
+    int64_t time_ms;                   /* of the last batch; 0: none */
+    uint64_t items;                    /* number of the newest item; 0: none */
+    char leader[STORE_LEADER_MAX + 1]; /* by store_claim alone: the URL of who has the lease; may be "" */
 };
 
 /*
@@ -59,8 +66,14 @@ struct store_reader;
 
 struct store_ops {
     const char *name;
-    /* Raises the epoch by one and makes this process the writer. Durable when it returns. */
-    enum err (*claim)(struct store *s, struct store_head *out, struct err_note *note);
+    /*
+     * Raises the epoch by one and makes this process the writer, with a lease where processes share the store. Durable when
+     * it returns. ERR_LOCKED: somebody else's lease runs, *out says whose, and the rest as it is stored. Who has the lease
+     * may claim again.
+     */
+    enum err (*claim)(struct store *s, const char *leader, struct store_head *out, struct err_note *note);
+    /* See store_renew. NULL: there is no lease. */
+    enum err (*renew)(struct store *s, struct err_note *note);
     /* Rebuilds an empty ledger (items, locations, levels, open reservations, seq) and the keys. */
     enum err (*load)(struct store *s, struct ledger *l, const struct store_key_sink *keys, struct err_note *note);
     /*
@@ -69,6 +82,7 @@ struct store_ops {
      */
     enum err (*commit)(struct store *s, const struct batch *b, struct err_note *note);
     enum err (*reader_open)(struct store *s, struct store_reader **out, struct err_note *note);
+    /* Gives the lease back when it is still ours; what fails of that is no loss but time for the next owner. */
     void (*free)(struct store *s);
 };
 
@@ -148,7 +162,15 @@ struct store_reader {
 };
 
 /* The wrappers assert the contract once, for all backends. */
-MUST_CHECK enum err store_claim(struct store *s, struct store_head *out, struct err_note *note);
+
+/* `leader`: the URL under which others reach this process, may be "". */
+MUST_CHECK enum err store_claim(struct store *s, const char *leader, struct store_head *out, struct err_note *note);
+/*
+ * The lease that was claimed runs for STORE_LEASE_MS from now. For a thread of its own beside the one that writes, between
+ * the claim and store_free. Takes about 2 seconds at most. ERR_FENCED: there is another owner. ERR_IO: it could not be
+ * renewed; try again. Always ERR_OK where there is no lease.
+ */
+MUST_CHECK enum err store_renew(struct store *s, struct err_note *note);
 MUST_CHECK enum err
 store_load(struct store *s, struct ledger *l, const struct store_key_sink *keys, struct err_note *note);
 MUST_CHECK enum err store_commit(struct store *s, const struct batch *b, struct err_note *note);

@@ -35,7 +35,7 @@ void bench_open(struct bench *b, uint64_t keys_max)
 {
     struct err_note note;
     struct store_head head;
-    assert_int_equal(store_claim(b->store, &head, &note), ERR_OK);
+    assert_int_equal(store_claim(b->store, "", &head, &note), ERR_OK);
     assert_int_equal(store_reader_open(b->store, &b->reader, &note), ERR_OK);
     b->s = sequencer_new(&(struct sequencer_options){
         .idempotency_keys_max = keys_max,

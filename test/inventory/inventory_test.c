@@ -20,9 +20,9 @@ struct gate {
     enum err fail_as; /* the next commit fails so, once */
 };
 
-static enum err gate_claim(struct store *s, struct store_head *out, struct err_note *note)
+static enum err gate_claim(struct store *s, const char *leader, struct store_head *out, struct err_note *note)
 {
-    return store_claim(((struct gate *)s)->behind, out, note);
+    return store_claim(((struct gate *)s)->behind, leader, out, note);
 }
 
 static enum err gate_load(struct store *s, struct ledger *l, const struct store_key_sink *keys, struct err_note *note)

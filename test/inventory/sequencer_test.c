@@ -315,7 +315,7 @@ static void a_deposed_owner_cannot_write(void **state)
     stock_up(b, 3);
     struct store_head head;
     struct err_note note;
-    assert_int_equal(store_claim(b->store, &head, &note), ERR_OK);
+    assert_int_equal(store_claim(b->store, "", &head, &note), ERR_OK);
     struct ask *a = give(b, ask_reserve("a", 1, 60));
     sequencer_flush(b->s);
     enum err e = store_commit(b->store, b->batch, &note);

@@ -125,7 +125,7 @@ static enum err open_store(struct life *l, struct err_note *note)
     TRY(store_sqlite_open(WORLD_DATA, 0, &l->store, note));
     store_sqlite_from(l->store)->checkpoint_pages = 8 + (int)world_below(l->world, 120);
     store_sqlite_from(l->store)->sweep.length = 4 + world_below(l->world, 400);
-    TRY(store_claim(l->store, &l->head, note));
+    TRY(store_claim(l->store, "", &l->head, note));
     TRY(store_reader_open(l->store, &l->lookup_reader, note));
     TRY(store_reader_open(l->store, &l->query_reader, note));
     ledger_clock_init(&l->clock, l->head.time_ms);

@@ -19,7 +19,7 @@ static struct store_head claimed(struct store *s)
 {
     struct store_head head = {0};
     struct err_note note = {""};
-    assert_int_equal(store_claim(s, &head, &note), ERR_OK);
+    assert_int_equal(store_claim(s, "", &head, &note), ERR_OK);
     return head;
 }
 

@@ -151,3 +151,33 @@ void pg_server_exec(struct pg_server *s, const char *sql)
 {
     (void)pg_server_query(s, sql);
 }
+
+void pg_server_expire_lease(struct pg_server *s)
+{
+    pg_server_exec(s, "UPDATE onhand.partition SET lease_until = now() - interval '1 second'");
+}
+
+/* The server, and the processes that it made. */
+static void signal_all(const struct pg_server *s, int number)
+{
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)s->pid, (int)s->pid);
+    assert_int_equal(kill(s->pid, number), 0);
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    int child = 0;
+    while (fscanf(f, "%d", &child) == 1) {
+        kill(child, number);
+    }
+    fclose(f);
+}
+
+void pg_server_pause(struct pg_server *s)
+{
+    signal_all(s, SIGSTOP);
+}
+
+void pg_server_resume(struct pg_server *s)
+{
+    signal_all(s, SIGCONT);
+}

@@ -22,7 +22,12 @@ void pg_server_make(struct pg_server *s, const char *options);
 void pg_server_start(struct pg_server *s, const char *options);
 /* With SIGQUIT: as a crash. */
 void pg_server_kill(struct pg_server *s);
+/* All of its processes stand still: connections stay, and nothing is answered. */
+void pg_server_pause(struct pg_server *s);
+void pg_server_resume(struct pg_server *s);
 void pg_server_remove(struct pg_server *s);
+/* As if its owner had not renewed for a while. */
+void pg_server_expire_lease(struct pg_server *s);
 /* Runs statements in it. */
 void pg_server_exec(struct pg_server *s, const char *sql);
 /* First column of the first row, as text, until the next call. */

@@ -4,6 +4,7 @@
 #include "scene.h"
 #include "store/postgres/postgres.h"
 
+#include <libpq-fe.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -110,6 +111,7 @@ static void who_lost_the_partition_cannot_write(void **state)
     struct scene was;
     struct scene is;
     begin_shop(&was, old);
+    pg_server_expire_lease(&server);
     scene_begin(&is, new);
     assert_int_equal(is.head.epoch, was.head.epoch + 1);
     scene_receive(&was, "a", "w1", 5);
@@ -146,6 +148,100 @@ static void a_restart_of_the_server_costs_nothing(void **state)
     store_free(store);
 }
 
+static void the_lease_keeps_others_away_until_it_runs_out(void **state)
+{
+    (void)state;
+    struct store *first = open_store();
+    struct store *second = open_store();
+    struct store_head head;
+    struct store_head seen;
+    struct err_note note = {""};
+    assert_int_equal(store_claim(first, "http://one:8080/", &head, &note), ERR_OK);
+    assert_string_equal(head.leader, "http://one:8080/");
+    assert_true(query("SELECT extract(epoch FROM lease_until - clock_timestamp()) * 1000 FROM partition") > 0);
+    assert_true(
+        query("SELECT extract(epoch FROM lease_until - clock_timestamp()) * 1000 FROM partition") <= STORE_LEASE_MS);
+
+    assert_int_equal(store_claim(second, "http://two:8080/", &seen, &note), ERR_LOCKED);
+    assert_string_equal(seen.leader, "http://one:8080/");
+    assert_int_equal(seen.epoch, head.epoch);
+    assert_non_null(strstr(note.text, "http://one:8080/"));
+    assert_int_equal(store_claim(second, "http://one:8080/", &seen, &note), ERR_LOCKED); /* whoever it says it is */
+
+    pg_server_expire_lease(&server);
+    assert_int_equal(store_renew(first, &note), ERR_OK); /* nobody came: it goes on */
+    assert_int_equal(store_claim(second, "http://two:8080/", &seen, &note), ERR_LOCKED);
+
+    pg_server_expire_lease(&server);
+    assert_int_equal(store_claim(second, "http://two:8080/", &seen, &note), ERR_OK);
+    assert_int_equal(seen.epoch, head.epoch + 1);
+    assert_string_equal(seen.leader, "http://two:8080/");
+    assert_int_equal(store_renew(first, &note), ERR_FENCED);
+    assert_int_equal(store_renew(second, &note), ERR_OK);
+    store_free(first); /* the lease is not its own to give back */
+    assert_true(query("SELECT count(*) FROM partition WHERE lease_until > clock_timestamp()") == 1);
+    store_free(second);
+    assert_true(query("SELECT count(*) FROM partition WHERE lease_until > clock_timestamp()") == 0);
+    struct store *third = open_store();
+    assert_int_equal(store_claim(third, "", &head, &note), ERR_OK);
+    assert_int_equal(head.epoch, seen.epoch + 1);
+    store_free(third);
+}
+
+static void a_renewal_comes_back_whatever_the_server_does(void **state)
+{
+    (void)state;
+    struct store *store = open_store();
+    struct store_head head;
+    struct err_note note = {""};
+    assert_int_equal(store_claim(store, "", &head, &note), ERR_OK);
+    assert_int_equal(store_renew(store, &note), ERR_OK);
+    pg_server_exec(&server, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'onhand'");
+    usleep(100000);
+    assert_int_equal(store_renew(store, &note), ERR_IO);
+    assert_int_equal(store_renew(store, &note), ERR_OK); /* on a new connection */
+    pg_server_kill(&server);
+    assert_int_equal(store_renew(store, &note), ERR_IO);
+    assert_int_equal(store_renew(store, &note), ERR_IO);
+    pg_server_start(&server, "");
+    assert_int_equal(store_renew(store, &note), ERR_OK);
+
+    pg_server_pause(&server);
+    assert_int_equal(store_renew(store, &note), ERR_IO); /* the connection is there, and silent */
+    assert_non_null(strstr(note.text, "does not answer"));
+    assert_int_equal(store_renew(store, &note), ERR_IO); /* and no other can be made */
+    pg_server_resume(&server);
+    assert_int_equal(store_renew(store, &note), ERR_OK);
+
+    PGconn *other = PQconnectdb(server.url); /* somebody has the row */
+    PQclear(PQexec(other, "BEGIN; UPDATE onhand.partition SET seq = seq"));
+    assert_int_equal(store_renew(store, &note), ERR_IO);
+    PQfinish(other);
+    assert_int_equal(store_renew(store, &note), ERR_OK);
+    store_free(store);
+}
+
+/* Its client is there, but stopped in the middle of a commit; so the server waits for the rest of it. */
+static void who_stopped_in_the_middle_of_a_commit_keeps_nobody_away(void **state)
+{
+    (void)state;
+    struct store *store = open_store();
+    struct store_head head;
+    struct err_note note = {""};
+    assert_int_equal(store_claim(store, "", &head, &note), ERR_OK);
+    PGconn *stopped = PQconnectdb(server.url);
+    PQclear(PQexec(stopped, "BEGIN; UPDATE onhand.partition SET seq = 7"));
+    struct store *next = open_store();
+    assert_int_equal(store_claim(next, "", &head, &note), ERR_LOCKED);
+    PQclear(PQexec(stopped, "UPDATE onhand.partition SET lease_until = '-infinity'; COMMIT"));
+    PQclear(PQexec(stopped, "BEGIN; UPDATE onhand.partition SET seq = 7"));
+    assert_int_equal(store_claim(next, "", &head, &note), ERR_OK);
+    assert_int_equal(query("SELECT epoch FROM partition"), 2);
+    PQfinish(stopped);
+    store_free(store);
+    store_free(next);
+}
+
 /* Ends the connections of stores again and again. */
 static atomic_bool cutting;
 
@@ -154,7 +250,7 @@ static void *cut(void *arg)
     unsigned seed = 7;
     (void)arg;
     while (atomic_load(&cutting)) {
-        usleep(rand_r(&seed) % 4000);
+        usleep(rand_r(&seed) % 12000);
         pg_server_exec(
             &server, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'onhand'");
     }
@@ -213,6 +309,9 @@ int main(void)
         cmocka_unit_test_setup(what_is_no_database_is_refused, setup),
         cmocka_unit_test_setup(another_partition_is_refused, setup),
         cmocka_unit_test_setup(who_lost_the_partition_cannot_write, setup),
+        cmocka_unit_test_setup(the_lease_keeps_others_away_until_it_runs_out, setup),
+        cmocka_unit_test_setup(a_renewal_comes_back_whatever_the_server_does, setup),
+        cmocka_unit_test_setup(who_stopped_in_the_middle_of_a_commit_keeps_nobody_away, setup),
         cmocka_unit_test_setup(a_restart_of_the_server_costs_nothing, setup),
         cmocka_unit_test_setup(each_commit_is_there_once_however_often_it_is_cut, setup),
         cmocka_unit_test_setup(without_a_server_the_outcome_is_unknown, setup),

@@ -12,7 +12,7 @@ void scene_begin(struct scene *s, struct store *store)
     struct err_note note = {""};
     *s = (struct scene){.store = store, .ledger = ledger_new()};
     struct store_key_sink sink = {.ctx = s, .key = ignore_key};
-    assert_int_equal(store_claim(store, &s->head, &note), ERR_OK);
+    assert_int_equal(store_claim(store, "", &s->head, &note), ERR_OK);
     assert_int_equal(store_load(store, s->ledger, &sink, &note), ERR_OK);
     s->now_ms = s->head.time_ms > 0 ? s->head.time_ms : 1700000000000;
     uuid7_init(&s->ids, 7 + s->head.epoch);

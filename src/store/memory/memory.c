@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "store/memory/state.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 static const struct store_ops ops;
@@ -75,13 +76,14 @@ struct reservation *memory_find_reservation(const struct store_memory *s, struct
     return at == 0 ? NULL : &s->reservations[at - 1];
 }
 
-static enum err memory_claim(struct store *base, struct store_head *out, struct err_note *note)
+static enum err memory_claim(struct store *base, const char *leader, struct store_head *out, struct err_note *note)
 {
     (void)note;
     struct store_memory *s = store_memory_from(base);
     pthread_mutex_lock(&s->lock);
     s->head.epoch++;
     *out = s->head;
+    snprintf(out->leader, sizeof(out->leader), "%s", leader);
     pthread_mutex_unlock(&s->lock);
     return ERR_OK;
 }

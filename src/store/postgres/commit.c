@@ -14,15 +14,16 @@
 
 #define RETRY_US 50000
 
-const struct link_statement store_postgres_writes[] = {
+static const struct link_statement statements[] = {
     {"begin", "BEGIN"},
     {"commit", "COMMIT"},
     {"claim",
-     "UPDATE partition SET epoch = epoch + 1, session = session + 1 WHERE partition = $1 "
-     "RETURNING epoch, session, commits, seq, time_ms, (SELECT max(item) FROM item)"},
+     "SELECT c.claimed, (c.holds).epoch, (c.holds).session, (c.holds).commits, (c.holds).seq, (c.holds).time_ms, "
+     "(SELECT max(item) FROM item), (c.holds).leader FROM claim($1, $2, $3, $4) c"},
     /* Waits for what an earlier connection has not finished. */
     {"take_over",
      "UPDATE partition SET session = session + 1 WHERE partition = $1 AND epoch = $2 RETURNING session, commits"},
+    {"end_stuck", "SELECT end_stuck_owners() FROM partition WHERE partition = $1 AND epoch = $2"},
     {"advance", "SELECT advance($1, $2, $3, $4, $5, $6, $7)"},
     {"add_items", "SELECT add_items($1, $2, $3, $4, $5, $6)"},
     {"change_items", "SELECT change_items($1, $2, $3, $4, $5)"},
@@ -41,7 +42,13 @@ const struct link_statement store_postgres_writes[] = {
     {"purge_keys", "SELECT purge_keys($1)"},
     {"add_run", "SELECT add_run($1)"},
 };
-const size_t store_postgres_writes_len = ARRAY_LEN(store_postgres_writes);
+
+/* Should the network die, the server gives up its end, and with it the row, about as soon as we do. */
+const struct link_kind store_postgres_writer = {
+    .setup = LINK_SETUP "SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3",
+    .silence_ms = STORE_POSTGRES_WAIT_MS,
+    .statements = statements,
+    .statements_len = ARRAY_LEN(statements)};
 
 /* From here on nothing is written any more. Returns `e`. */
 static enum err distrust(struct store_postgres *s, enum err e)
@@ -49,27 +56,6 @@ static enum err distrust(struct store_postgres *s, enum err e)
     s->failed = ERR_IO;
     (void)err_note_set(&s->failure, ERR_IO, "an earlier write failed");
     return e;
-}
-
-enum err store_postgres_claim(struct store *base, struct store_head *out, struct err_note *note)
-{
-    struct store_postgres *s = store_postgres_from(base);
-    PGresult *r = NULL;
-    call_begin(&s->call);
-    call_i64(&s->call, s->partition);
-    TRY(call_run(&s->call, &s->link, "claim", &r, note));
-    check(PQntuples(r) == 1);
-    *out = (struct store_head){
-        .epoch = (uint64_t)pg_i64(r, 0, 0),
-        .seq = (uint64_t)pg_i64(r, 0, 3),
-        .time_ms = pg_i64(r, 0, 4),
-        .items = (uint64_t)pg_i64(r, 0, 5), /* NULL reads as 0 */
-    };
-    s->epoch = out->epoch;
-    s->session = (uint64_t)pg_i64(r, 0, 1);
-    s->commits = (uint64_t)pg_i64(r, 0, 2);
-    PQclear(r);
-    return ERR_OK;
 }
 
 /*
@@ -365,8 +351,8 @@ static enum err receive_batch(struct transaction *t, struct err_note *note)
     struct link *l = &t->store->link;
     enum err e = ERR_OK;
     for (int i = 0; i < t->sent; i++) {
-        PGresult *r = PQgetResult(l->conn);
-        if (r == NULL) {
+        PGresult *r = NULL;
+        if (!link_result(l, &r) || r == NULL) {
             return e != ERR_OK ? e : link_error(l, NULL, "commit", note);
         }
         ExecStatusType status = PQresultStatus(r);
@@ -375,12 +361,12 @@ static enum err receive_batch(struct transaction *t, struct err_note *note)
             e = link_error(l, r, "commit", note);
         }
         PQclear(r);
-        for (PGresult *end = PQgetResult(l->conn); end != NULL; end = PQgetResult(l->conn)) {
+        for (PGresult *end = NULL; link_result(l, &end) && end != NULL;) {
             PQclear(end); /* never more than the one that ends the command */
         }
     }
-    PGresult *sync = PQgetResult(l->conn);
-    bool synced = PQresultStatus(sync) == PGRES_PIPELINE_SYNC;
+    PGresult *sync = NULL;
+    bool synced = link_result(l, &sync) && PQresultStatus(sync) == PGRES_PIPELINE_SYNC;
     PQclear(sync);
     return e == ERR_OK && !synced ? link_error(l, NULL, "commit", note) : e;
 }
@@ -404,15 +390,26 @@ static enum err run_transaction(struct store_postgres *s, const struct batch *b,
     return e;
 }
 
+/* Runs a statement that takes the partition and our epoch. */
+static enum err run_as_owner(struct store_postgres *s, const char *statement, PGresult **out, struct err_note *note)
+{
+    call_begin(&s->call);
+    call_i64(&s->call, s->partition);
+    call_i64(&s->call, (int64_t)s->epoch);
+    return call_run(&s->call, &s->link, statement, out, note);
+}
+
 /* On a new connection: how many commits the partition has, when it is still ours. From then on nothing of an older one counts. */
 static enum err take_over(struct store_postgres *s, uint64_t *out_commits, struct err_note *note)
 {
     PGresult *r = NULL;
+    bool was_silent = s->link.is_silent;
     TRY(link_connect(&s->link, note));
-    call_begin(&s->call);
-    call_i64(&s->call, s->partition);
-    call_i64(&s->call, (int64_t)s->epoch);
-    TRY(call_run(&s->call, &s->link, "take_over", &r, note));
+    if (was_silent) { /* perhaps what we wait for is an older connection of our own, of which only we know that it is dead */
+        TRY(run_as_owner(s, "end_stuck", &r, note));
+        PQclear(r);
+    }
+    TRY(run_as_owner(s, "take_over", &r, note));
     enum err e = PQntuples(r) == 1 ? ERR_OK : ERR_FENCED;
     if (e == ERR_OK) {
         s->session = (uint64_t)pg_i64(r, 0, 0);

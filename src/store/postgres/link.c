@@ -1,9 +1,12 @@
 #include "store/postgres/link.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 #include <arpa/inet.h>
 #include <endian.h>
+#include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,9 +17,9 @@
 #define STATE_FENCED "OH001"
 #define STATE_BROKEN "OH002"
 
-void link_init(struct link *l, const char *url, const struct link_statement *statements, size_t len)
+void link_init(struct link *l, const char *url, const struct link_kind *kind)
 {
-    *l = (struct link){.url = url, .statements = statements, .statements_len = len};
+    *l = (struct link){.url = url, .kind = kind, .silence_ms = kind->silence_ms};
 }
 
 void link_release(struct link *l)
@@ -46,6 +49,7 @@ enum err link_error(struct link *l, const PGresult *r, const char *doing, struct
 {
     const char *primary = r == NULL ? NULL : PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
     const char *text = primary != NULL ? primary : PQerrorMessage(l->conn);
+    text = l->is_silent ? "the server does not answer" : text;
     /* The library notices a broken connection late; an error without a code is its own, and 57P says that the end comes. */
     l->is_broken = l->is_broken || r == NULL || PQresultErrorField(r, PG_DIAG_SQLSTATE) == NULL || is_state(r, "57P");
     if (is_state(r, STATE_FENCED)) {
@@ -71,14 +75,66 @@ static enum err check_done(struct link *l, PGresult *r, const char *doing, struc
     return e;
 }
 
+/* False: nothing happened in time. */
+static bool wait_for_server(struct link *l, bool to_send)
+{
+    struct pollfd fd = {.fd = PQsocket(l->conn), .events = (short)(POLLIN | (to_send ? POLLOUT : 0))};
+    int64_t until_ms = clock_mono_ms() + l->silence_ms;
+    for (;;) {
+        int64_t left_ms = until_ms - clock_mono_ms();
+        int ready = poll(&fd, 1, l->silence_ms == 0 ? -1 : (int)(left_ms < 0 ? 0 : left_ms));
+        if (ready != 0 && (ready > 0 || errno != EINTR)) {
+            return true;
+        }
+        if (ready == 0) {
+            return false;
+        }
+    }
+}
+
+bool link_result(struct link *l, PGresult **out)
+{
+    *out = NULL;
+    for (;;) {
+        int unsent = PQflush(l->conn);
+        if (PQstatus(l->conn) != CONNECTION_OK || unsent < 0 || (unsent == 0 && !PQisBusy(l->conn))) {
+            *out = PQgetResult(l->conn);
+            return true;
+        }
+        if (!wait_for_server(l, unsent > 0)) {
+            l->is_broken = true;
+            l->is_silent = true;
+            return false;
+        }
+        (void)PQconsumeInput(l->conn); /* what is wrong with it comes as the next result */
+    }
+}
+
+/* The result of the last command that was sent; NULL: the server is silent. */
+static PGresult *last_result(struct link *l)
+{
+    PGresult *last = NULL;
+    PGresult *next;
+    while (link_result(l, &next) && next != NULL) {
+        PQclear(last);
+        last = next;
+    }
+    if (l->is_silent) {
+        PQclear(last);
+        last = NULL;
+    }
+    return last;
+}
+
 enum err link_exec(struct link *l, const char *sql, struct err_note *note)
 {
-    return check_done(l, PQexec(l->conn, sql), "run a command", note);
+    PGresult *r = PQsendQuery(l->conn, sql) == 1 ? last_result(l) : NULL;
+    return check_done(l, r, "run a command", note);
 }
 
 enum err link_read_text(struct link *l, const char *sql, char *out, size_t size, struct err_note *note)
 {
-    PGresult *r = PQexec(l->conn, sql);
+    PGresult *r = PQsendQuery(l->conn, sql) == 1 ? last_result(l) : NULL;
     out[0] = '\0';
     if (PQresultStatus(r) == PGRES_TUPLES_OK && PQntuples(r) > 0) {
         snprintf(out, size, "%s", PQgetvalue(r, 0, 0));
@@ -86,13 +142,33 @@ enum err link_read_text(struct link *l, const char *sql, char *out, size_t size,
     return check_done(l, r, "read", note);
 }
 
+/* Ends a pipeline of which all is received but its end. */
+static enum err check_synced(struct link *l, const char *doing, struct err_note *note)
+{
+    PGresult *sync = NULL;
+    bool synced = link_result(l, &sync) && PQresultStatus(sync) == PGRES_PIPELINE_SYNC;
+    PQclear(sync);
+    return synced && PQexitPipelineMode(l->conn) == 1 ? ERR_OK : link_error(l, NULL, doing, note);
+}
+
+/* In one exchange. */
 static enum err prepare(struct link *l, struct err_note *note)
 {
-    for (size_t i = 0; i < l->statements_len; i++) {
-        const struct link_statement *s = &l->statements[i];
-        TRY(check_done(l, PQprepare(l->conn, s->name, s->sql, 0, NULL), "prepare a statement", note));
+    enum err e = ERR_OK;
+    if (l->kind->statements_len == 0) {
+        return ERR_OK;
     }
-    return ERR_OK;
+    bool sent = PQenterPipelineMode(l->conn) == 1;
+    for (size_t i = 0; i < l->kind->statements_len; i++) {
+        const struct link_statement *s = &l->kind->statements[i];
+        sent = sent && PQsendPrepare(l->conn, s->name, s->sql, 0, NULL) == 1;
+    }
+    sent = sent && PQpipelineSync(l->conn) == 1;
+    for (size_t i = 0; sent && i < l->kind->statements_len && e == ERR_OK; i++) {
+        e = check_done(l, last_result(l), "prepare a statement", note);
+    }
+    TRY(e);
+    return sent ? check_synced(l, "prepare a statement", note) : link_error(l, NULL, "prepare a statement", note);
 }
 
 static void ignore_notice(void *ctx, const PGresult *r)
@@ -111,16 +187,21 @@ enum err link_connect(struct link *l, struct err_note *note)
                                        "dbname",
                                        "client_encoding",
                                        NULL};
-    const char *values[] = {"onhand", "5", "10", "10000", l->url, "UTF8", NULL};
+    bool is_short = l->silence_ms > 0 && l->silence_ms < 5000;
+    const char *values[] = {"onhand", is_short ? "2" : "5", "10", is_short ? "2000" : "10000", l->url, "UTF8", NULL};
     link_release(l);
     l->is_broken = false;
+    l->is_silent = false;
     l->conn = PQconnectdbParams(keys, values, 1);
     if (PQstatus(l->conn) != CONNECTION_OK) {
         const char *text = PQerrorMessage(l->conn);
         return err_note_set(note, ERR_IO, "cannot connect to the database: %.*s", line_len(text), text);
     }
     PQsetNoticeReceiver(l->conn, ignore_notice, NULL);
-    TRY(link_exec(l, "SET search_path TO onhand", note));
+    if (PQsetnonblocking(l->conn, 1) != 0) {
+        return link_error(l, NULL, "connect to the database", note);
+    }
+    TRY(link_exec(l, l->kind->setup, note));
     return prepare(l, note);
 }
 
@@ -265,10 +346,7 @@ enum err call_run(struct call *c, struct link *l, const char *statement, PGresul
     if (!call_send(c, l, statement)) {
         return link_error(l, NULL, statement, note);
     }
-    PGresult *r = PQgetResult(l->conn);
-    for (PGresult *more; (more = PQgetResult(l->conn)) != NULL;) {
-        PQclear(more);
-    }
+    PGresult *r = last_result(l);
     if (PQresultStatus(r) != PGRES_TUPLES_OK && PQresultStatus(r) != PGRES_COMMAND_OK) {
         return check_done(l, r, statement, note);
     }

@@ -18,22 +18,40 @@ struct link_statement {
     const char *sql;
 };
 
+/* Everything is in there. */
+#define LINK_SETUP "SET search_path TO onhand; "
+
+/* What connections for one purpose have in common. */
+struct link_kind {
+    const char *setup; /* commands for a new connection */
+    int silence_ms;    /* how long the server may say nothing while it is asked for something; 0: for ever */
+    const struct link_statement *statements;
+    size_t statements_len;
+};
+
 struct link {
     PGconn *conn; /* NULL: never connected */
     bool is_broken;
+    bool is_silent; /* broken because the server said nothing for too long */
     const char *url;
-    const struct link_statement *statements;
-    size_t statements_len;
+    const struct link_kind *kind;
+    int silence_ms;
 };
 
 /* Errors of a call. ERR_FENCED, ERR_STORE_FULL: surely nothing of it is stored. ERR_IO: all else. */
 
 /* Borrows all. Not connected yet. */
-void link_init(struct link *l, const char *url, const struct link_statement *statements, size_t len);
+void link_init(struct link *l, const char *url, const struct link_kind *kind);
 void link_release(struct link *l);
 /* Connects anew and prepares the statements. */
 MUST_CHECK enum err link_connect(struct link *l, struct err_note *note);
 bool link_is_up(const struct link *l);
+
+/*
+ * The next result of what was sent, as PQgetResult; sends what is left to send meanwhile. False: the server says nothing, or
+ * takes nothing.
+ */
+MUST_CHECK bool link_result(struct link *l, PGresult **out);
 
 /* One command or several, without parameters and rows. */
 MUST_CHECK enum err link_exec(struct link *l, const char *sql, struct err_note *note);

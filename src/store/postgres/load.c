@@ -90,6 +90,9 @@ static const struct link_statement statements[] = {
      "ORDER BY \"row\" LIMIT $2"},
 };
 
+static const struct link_kind kind = {
+    .setup = LINK_SETUP, .silence_ms = 60000, .statements = statements, .statements_len = ARRAY_LEN(statements)};
+
 static enum err load_piece(struct loading *loading, const PGresult *r, load_fn load, struct err_note *note)
 {
     int rows = 1;
@@ -154,7 +157,7 @@ store_postgres_load(struct store *base, struct ledger *l, const struct store_key
     struct store_postgres *s = store_postgres_from(base);
     struct loading *loading = mem_new(sizeof(*loading));
     *loading = (struct loading){.store = s, .ledger = l, .keys = keys};
-    link_init(&loading->link, s->url, statements, ARRAY_LEN(statements));
+    link_init(&loading->link, s->url, &kind);
     enum err e = load_all(loading, note);
     link_release(&loading->link);
     mem_free(loading);

@@ -15,11 +15,15 @@ static void store_postgres_free(struct store *base);
 static const struct store_ops ops = {
     .name = "postgres",
     .claim = store_postgres_claim,
+    .renew = store_postgres_renew,
     .load = store_postgres_load,
     .commit = store_postgres_commit,
     .reader_open = store_postgres_reader_open,
     .free = store_postgres_free,
 };
+
+/* A migration may take long, or wait for that of another process. */
+static const struct link_kind opener = {.setup = LINK_SETUP, .silence_ms = 0};
 
 struct store_postgres *store_postgres_from(struct store *s)
 {
@@ -62,14 +66,17 @@ static enum err check_server(struct link *l, struct err_note *note)
 /* The row of the partition, made when the store is new. */
 static enum err enter_partition(struct store_postgres *s, struct err_note *note)
 {
-    char sql[128];
+    char sql[160];
     char others[32];
     snprintf(sql, sizeof(sql), "SELECT count(*) FROM partition WHERE partition <> %u", s->partition);
     TRY(link_read_text(&s->link, sql, others, sizeof(others), note));
     if (strcmp(others, "0") != 0) {
         return err_note_set(note, ERR_CONFIG, "the store does not hold partition %u but another one", s->partition);
     }
-    snprintf(sql, sizeof(sql), "INSERT INTO partition VALUES (%u, 0, 0, 0, 0, 0) ON CONFLICT DO NOTHING", s->partition);
+    snprintf(
+        sql, sizeof(sql),
+        "INSERT INTO partition SELECT %u, 0, 0, 0, 0, 0 WHERE NOT EXISTS (SELECT FROM partition) ON CONFLICT DO NOTHING",
+        s->partition); /* a row that is there is not touched: its owner may hold it */
     return link_exec(&s->link, sql, note);
 }
 
@@ -86,7 +93,7 @@ static enum err open_database(struct store_postgres *s, bool unsafe, struct err_
     TRY(postgres_migrate(&s->link, note));
     TRY(enter_partition(s, note));
     link_release(&s->link);
-    link_init(&s->link, s->url, store_postgres_writes, store_postgres_writes_len);
+    link_init(&s->link, s->url, &store_postgres_writer);
     return link_connect(&s->link, note);
 }
 
@@ -98,7 +105,9 @@ store_postgres_open(const char *url, uint32_t partition, bool unsafe, struct sto
     s->partition = partition;
     s->url = mem_copy_str(str_from(url));
     call_init(&s->call);
-    link_init(&s->link, s->url, NULL, 0);
+    link_init(&s->link, s->url, &opener);
+    link_init(&s->lease_link, s->url, &store_postgres_lessee);
+    call_init(&s->lease_call);
     enum err e = open_database(s, unsafe, note);
     if (e != ERR_OK) {
         store_postgres_free(&s->base);
@@ -111,8 +120,11 @@ store_postgres_open(const char *url, uint32_t partition, bool unsafe, struct sto
 static void store_postgres_free(struct store *base)
 {
     struct store_postgres *s = store_postgres_from(base);
+    store_postgres_give_back(s);
     link_release(&s->link);
+    link_release(&s->lease_link);
     call_release(&s->call);
+    call_release(&s->lease_call);
     mem_free(s->url);
     mem_free(s);
 }

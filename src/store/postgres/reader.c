@@ -55,6 +55,10 @@ static const struct link_statement statements[] = {
     {"oldest_keys", "SELECT " KEY_COLUMNS " FROM idempotency ORDER BY \"row\" LIMIT $1"},
 };
 
+/* A search may take the server long before it gives its first row. */
+static const struct link_kind kind = {
+    .setup = LINK_SETUP, .silence_ms = 10000, .statements = statements, .statements_len = ARRAY_LEN(statements)};
+
 struct reader_postgres {
     struct store_reader base;
     struct link link;
@@ -507,7 +511,7 @@ enum err store_postgres_reader_open(struct store *base, struct store_reader **ou
     r->base.ops = &reader_ops;
     r->url = mem_copy_str(str_from(s->url));
     call_init(&r->call);
-    link_init(&r->link, r->url, statements, ARRAY_LEN(statements));
+    link_init(&r->link, r->url, &kind);
     enum err e = link_connect(&r->link, note);
     if (e != ERR_OK) {
         reader_free(&r->base);

@@ -14,6 +14,8 @@ struct store_postgres {
     char *url;
     struct link link;
     struct call call;
+    struct link lease_link; /* of whoever renews, who may be another thread; made on demand */
+    struct call lease_call;
     uint64_t epoch; /* of the claim; 0: none yet */
     uint64_t session;
     uint64_t commits; /* of all owners so far: tells whether one of ours is among them */
@@ -25,13 +27,16 @@ struct store_postgres {
 /* Asserts that it is one. */
 struct store_postgres *store_postgres_from(struct store *s);
 
-enum err store_postgres_claim(struct store *s, struct store_head *out, struct err_note *note);
+enum err store_postgres_claim(struct store *s, const char *leader, struct store_head *out, struct err_note *note);
+enum err store_postgres_renew(struct store *s, struct err_note *note);
+/* When it is still ours, and the server there. */
+void store_postgres_give_back(struct store_postgres *s);
 enum err
 store_postgres_load(struct store *s, struct ledger *l, const struct store_key_sink *keys, struct err_note *note);
 enum err store_postgres_commit(struct store *s, const struct batch *b, struct err_note *note);
 enum err store_postgres_reader_open(struct store *s, struct store_reader **out, struct err_note *note);
 
-extern const struct link_statement store_postgres_writes[];
-extern const size_t store_postgres_writes_len;
+extern const struct link_kind store_postgres_writer;
+extern const struct link_kind store_postgres_lessee;
 
 #endif

@@ -6,6 +6,8 @@
 #include "store/sqlite/row.h"
 #include "store/sqlite/state.h"
 
+#include <stdio.h>
+
 /* https://www.sqlite.org/fileformat2.html#walformat */
 #define LOG_HEAD_BYTES 32
 #define LOG_FRAME_HEAD_BYTES 24
@@ -73,7 +75,7 @@ static enum err distrust(struct store_sqlite *s, enum err e)
     return e;
 }
 
-enum err store_sqlite_claim(struct store *base, struct store_head *out, struct err_note *note)
+enum err store_sqlite_claim(struct store *base, const char *leader, struct store_head *out, struct err_note *note)
 {
     struct store_sqlite *s = store_sqlite_from(base);
     sqlite3_stmt *claim = s->write[WRITE_CLAIM];
@@ -89,6 +91,7 @@ enum err store_sqlite_claim(struct store *base, struct store_head *out, struct e
             .time_ms = sqlite3_column_int64(claim, 2),
             .items = (uint64_t)sqlite3_column_int64(claim, 3), /* NULL reads as 0 */
         };
+        snprintf(out->leader, sizeof(out->leader), "%s", leader);
         e = database_step(claim, &row, note); /* the end of the statement commits it */
     }
     sqlite3_reset(claim);

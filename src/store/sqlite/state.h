@@ -62,7 +62,7 @@ struct store_sqlite {
 /* Asserts that it is one. */
 struct store_sqlite *store_sqlite_from(struct store *s);
 
-enum err store_sqlite_claim(struct store *s, struct store_head *out, struct err_note *note);
+enum err store_sqlite_claim(struct store *s, const char *leader, struct store_head *out, struct err_note *note);
 enum err store_sqlite_load(struct store *s, struct ledger *l, const struct store_key_sink *keys, struct err_note *note);
 enum err store_sqlite_commit(struct store *s, const struct batch *b, struct err_note *note);
 /* Brings all rows of levels up to date. */
