@@ -436,8 +436,12 @@ static enum err relay_open(struct inventory *inv, const struct store_head *head,
 
 static enum err open_store(struct inventory *inv, struct err_note *note)
 {
-    struct store_head head;
-    TRY(store_claim(inv->options.store, "", &head, note));
+    struct store_head head = {0};
+    enum err e = store_claim(inv->options.store, inv->options.leader == NULL ? "" : inv->options.leader, &head, note);
+    if (inv->options.led_by != NULL) {
+        memcpy(inv->options.led_by, head.leader, sizeof(head.leader));
+    }
+    TRY(e);
     TRY(store_reader_open(inv->options.store, &inv->lookup_desk.reader, note));
     TRY(store_reader_open(inv->options.store, &inv->query_desk.reader, note));
     TRY(relay_open(inv, &head, note));
@@ -613,6 +617,7 @@ void inventory_metrics(struct inventory *inv, struct inventory_metrics *out)
     out->commit_us = inv->commit_us;
     pthread_mutex_unlock(&inv->lock);
     if (inv->relay != NULL) {
+        out->relays = true;
         relay_metrics(inv->relay, &out->relay);
     }
 }

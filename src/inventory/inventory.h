@@ -14,6 +14,8 @@ struct inventory;
 
 struct inventory_options {
     struct store *store; /* borrowed; claimed and loaded by inventory_open */
+    const char *leader;  /* URL under which others reach this process; NULL: none */
+    char *led_by;        /* NULL, or where inventory_open writes whose lease it met: STORE_LEADER_MAX + 1 bytes */
     struct bus *bus;     /* borrowed: the local one, for followers in this process; NULL: there are none */
     struct bus *outside; /* borrowed: the relay publishes there; NULL: nobody outside follows */
     uint32_t partition;
@@ -27,7 +29,7 @@ struct inventory_options {
     void *failed_ctx;
 };
 
-/* Claims and loads the store, publishes nothing yet. ERR_LOCKED: somebody else has it, for now. */
+/* Claims and loads the store, publishes nothing yet. ERR_LOCKED: another process leads. */
 MUST_CHECK enum err
 inventory_open(const struct inventory_options *options, struct inventory **out, struct err_note *note);
 
@@ -71,7 +73,8 @@ struct inventory_metrics {
     uint64_t seq;
     uint64_t epoch;
     struct ledger_counts ledger;
-    struct relay_metrics relay; /* zero without a bus outside */
+    bool relays;                /* there is a bus outside */
+    struct relay_metrics relay; /* zero without */
 };
 
 /* Any thread; a copy that is consistent enough for a graph. */

@@ -145,19 +145,27 @@ static void advance(const struct relay *r, uint64_t *seq, uint64_t *items)
     check(c->items_len == 0 || c->items[c->items_len - 1].item == *items);
 }
 
-static enum err publish_page(struct relay *r, int64_t mono_ms, int64_t wall_ms, struct err_note *note)
+/*
+ * The position is part of the page that reaches the end of what is committed. On the way there it would be less than what
+ * an earlier leader has named, and look like a store that was set back.
+ */
+static enum err
+publish_page(struct relay *r, const struct store_head *head, int64_t mono_ms, int64_t wall_ms, struct err_note *note)
 {
     uint64_t seq;
     uint64_t items;
     advance(r, &seq, &items);
-    r->rows.position = (struct bus_position){r->options.epoch, seq, items, wall_ms};
+    bool is_end = seq >= head->seq && items >= head->items;
+    if (is_end) {
+        r->rows.position = (struct bus_position){r->options.epoch, seq, items, wall_ms};
+    }
     struct bus_message *m = collect_message(&r->rows);
     m->partition = r->options.partition;
     TRY(bus_publish(r->options.bus, m, note));
-    count(&r->events, collect_rows(&r->rows) + 1);
+    count(&r->events, collect_rows(&r->rows) + is_end);
     r->seq = seq;
     r->items = items;
-    r->position_due_ms = mono_ms + RELAY_POSITION_MS;
+    r->position_due_ms = is_end ? mono_ms + RELAY_POSITION_MS : r->position_due_ms;
     show(&r->published_seq, seq);
     return ERR_OK;
 }
@@ -182,7 +190,7 @@ static enum err step(struct relay *r, struct store_head *head, int64_t mono_ms, 
     if (collect_rows(&r->rows) == 0 && mono_ms < r->position_due_ms) {
         return ERR_OK;
     }
-    return publish_page(r, mono_ms, wall_ms, note);
+    return publish_page(r, head, mono_ms, wall_ms, note);
 }
 
 enum relay_next relay_step(struct relay *r, int64_t mono_ms, int64_t wall_ms, struct err_note *note)

@@ -15,6 +15,11 @@ enum err store_renew(struct store *s, struct err_note *note)
     return s->ops->renew == NULL ? ERR_OK : s->ops->renew(s, note);
 }
 
+bool store_has_lease(const struct store *s)
+{
+    return s->ops->renew != NULL;
+}
+
 enum err store_load(struct store *s, struct ledger *l, const struct store_key_sink *keys, struct err_note *note)
 {
     struct ledger_counts counts = ledger_counts(l);

@@ -171,6 +171,8 @@ MUST_CHECK enum err store_claim(struct store *s, const char *leader, struct stor
  * renewed; try again. Always ERR_OK where there is no lease.
  */
 MUST_CHECK enum err store_renew(struct store *s, struct err_note *note);
+/* May several processes share it, one of them with the lease? */
+bool store_has_lease(const struct store *s);
 MUST_CHECK enum err
 store_load(struct store *s, struct ledger *l, const struct store_key_sink *keys, struct err_note *note);
 MUST_CHECK enum err store_commit(struct store *s, const struct batch *b, struct err_note *note);
