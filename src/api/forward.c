@@ -1,6 +1,7 @@
 #include "api/forward.h"
 
 #include "api/forward_line.h"
+#include "api/forward_probe.h"
 #include "base/clock.h"
 #include "base/mem.h"
 
@@ -29,6 +30,9 @@ struct forwarder {
     struct work_queue waiting; /* for a line */
     struct forward_line lines[FORWARDS_ACTIVE_MAX];
     unsigned lines_busy;
+    struct forward_probe probes[FORWARD_TARGETS_MAX];
+    unsigned probes_busy;
+    int64_t probe_due_ms; /* monotonic */
 };
 
 static void queue_init(struct work_queue *q)
@@ -122,16 +126,69 @@ static void try_over(struct forwarder *f, struct forward_line *l, CURLcode resul
     }
 }
 
+/* Asks every node of the list; the last answers are there first. */
+static void begin_probes(struct forwarder *f)
+{
+    int64_t now_ms = clock_mono_ms();
+    if (f->limits.probe_ms == 0 || f->probes_busy > 0 || now_ms < f->probe_due_ms) {
+        return;
+    }
+    f->probe_due_ms = now_ms + f->limits.probe_ms;
+    pthread_mutex_lock(&f->lock);
+    struct forward_targets *targets = f->targets;
+    targets->refs += targets->len;
+    pthread_mutex_unlock(&f->lock);
+    for (unsigned i = 0; i < targets->len; i++) {
+        forward_probe_begin(&f->probes[i], f->multi, targets, &targets->at[i], &f->limits);
+        f->probes_busy++;
+    }
+}
+
+/* What `at` was sent and can be repeated goes on to the next node. */
+static void leave(struct forwarder *f, const struct forward_target *at)
+{
+    for (unsigned i = 0; i < FORWARDS_ACTIVE_MAX; i++) {
+        struct forward_line *l = &f->lines[i];
+        if (l->work != NULL && l->work->at == at && l->work->repeatable && !l->work->repeated) {
+            try_over(f, l, CURLE_OPERATION_TIMEDOUT);
+        }
+    }
+}
+
+static void probe_over(struct forwarder *f, struct forward_probe *p, CURLcode result)
+{
+    struct forward_target *at = p->at;
+    struct forward_targets *targets = NULL;
+    bool alive = forward_probe_end(p, f->multi, result, &targets);
+    f->probes_busy--;
+    forward_target_judge(at, alive, clock_mono_ms());
+    if (!alive) {
+        leave(f, at);
+    }
+    pthread_mutex_lock(&f->lock);
+    forward_targets_unref(targets);
+    pthread_mutex_unlock(&f->lock);
+}
+
+static bool is_probe(const struct forwarder *f, const void *handle)
+{
+    return handle >= (const void *)f->probes && handle < (const void *)(f->probes + FORWARD_TARGETS_MAX);
+}
+
 static void end_tries(struct forwarder *f)
 {
     int left;
     const CURLMsg *m;
     while ((m = curl_multi_info_read(f->multi, &left)) != NULL) {
-        struct forward_line *l = NULL;
+        void *handle = NULL;
         CURLcode result = m->data.result; /* gone when the line is taken off */
         check(m->msg == CURLMSG_DONE);
-        curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &l);
-        try_over(f, l, result);
+        curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &handle);
+        if (is_probe(f, handle)) {
+            probe_over(f, handle, result);
+        } else {
+            try_over(f, handle, result);
+        }
     }
 }
 
@@ -146,8 +203,24 @@ static void refuse_late(struct forwarder *f)
     }
 }
 
+static void shut_down_probes(struct forwarder *f)
+{
+    for (unsigned i = 0; i < FORWARD_TARGETS_MAX; i++) {
+        struct forward_probe *p = &f->probes[i];
+        struct forward_targets *targets = NULL;
+        if (p->targets != NULL) {
+            (void)forward_probe_end(p, f->multi, CURLE_ABORTED_BY_CALLBACK, &targets);
+        }
+        pthread_mutex_lock(&f->lock);
+        forward_targets_unref(targets);
+        pthread_mutex_unlock(&f->lock);
+        forward_probe_close(p);
+    }
+}
+
 static void shut_down(struct forwarder *f)
 {
+    shut_down_probes(f);
     for (unsigned i = 0; i < FORWARDS_ACTIVE_MAX; i++) {
         struct forward_line *l = &f->lines[i];
         struct forward_work *w = l->work;
@@ -191,6 +264,7 @@ static void *forwarder_main(void *arg)
     while (take_arrived(f)) {
         int running;
         begin_waiting(f);
+        begin_probes(f);
         CURLMcode performed = curl_multi_perform(f->multi, &running);
         check(performed == CURLM_OK);
         end_tries(f);
@@ -241,8 +315,9 @@ enum err forwarder_start_with(const struct forwarder_limits *limits, struct forw
 
 enum err forwarder_start(struct forwarder **out, struct err_note *note)
 {
-    static const struct forwarder_limits limits = {
-        FORWARDS_MAX, FORWARD_CONNECT_MS, FORWARD_ANSWER_MS, FORWARD_WAIT_MS, FORWARD_ANSWER_BYTES_MAX};
+    static const struct forwarder_limits limits = {FORWARDS_MAX,           FORWARD_CONNECT_MS,       FORWARD_ANSWER_MS,
+                                                   FORWARD_WAIT_MS,        FORWARD_ANSWER_BYTES_MAX, FORWARD_PROBE_MS,
+                                                   FORWARD_PROBE_ANSWER_MS};
     return forwarder_start_with(&limits, out, note);
 }
 

@@ -16,7 +16,9 @@
  * At the end of the list a read is ERR_NO_LEADER. So is a write that surely arrived nowhere; one that may have arrived
  * somewhere without an answer is ERR_OUTCOME_UNKNOWN, also when another node then says that it did nothing.
  *
- * A node that cannot even be connected to in time is held back: for some seconds the others come first.
+ * A node that cannot even be connected to in time is held back: for some seconds the others come first. So is one that
+ * does not answer GET /livez, which all are asked twice a second; what it was sent and can be repeated is then sent to the
+ * next one. So a leader that was stopped costs its clients a second or two, not the whole patience of each request.
  *
  * Each hop counts up `Onhand-Hops`; a request that made 3 is refused (ERR_NO_LEADER): nodes point at each other.
  */
@@ -35,8 +37,10 @@ struct forwarder;
 #define FORWARD_TARGETS_MAX 8  /* of a list of URLs; what comes behind is left out */
 #define FORWARD_HOPS_MAX 3
 #define FORWARD_CONNECT_MS 1000
-#define FORWARD_ANSWER_MS 10000 /* at one node, from connecting to the last byte */
-#define FORWARD_WAIT_MS 10000   /* for a connection; longer is ERR_OVERLOADED */
+#define FORWARD_ANSWER_MS 10000      /* at one node, from connecting to the last byte */
+#define FORWARD_PROBE_MS 500         /* each node is asked so often whether it is alive, */
+#define FORWARD_PROBE_ANSWER_MS 1000 /* and has so long to say so */
+#define FORWARD_WAIT_MS 10000        /* for a connection; longer is ERR_OVERLOADED */
 /* A batch of 1,000 operations on large reservations; a longer answer is ERR_INTERNAL. */
 #define FORWARD_ANSWER_BYTES_MAX (64u * 1024 * 1024)
 
@@ -46,6 +50,8 @@ struct forwarder_limits {
     int answer_ms;
     int wait_ms;
     size_t answer_bytes_max;
+    int probe_ms; /* 0: nodes are not asked */
+    int probe_answer_ms;
 };
 
 /* Starts the thread. ERR_INTERNAL when the system has none. */

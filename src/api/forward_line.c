@@ -205,7 +205,9 @@ enum try_end forward_line_end(struct forward_line *l, CURLM *multi, CURLcode res
         end = has_left(l) ? TRY_LOST : TRY_UNSENT;
     }
     bool unreached = end == TRY_UNSENT && (result == CURLE_OPERATION_TIMEDOUT || result == CURLE_COULDNT_RESOLVE_HOST);
-    forward_target_judge(w->at, !unreached, clock_mono_ms());
+    if (unreached || end == TRY_ANSWERED) { /* a connection alone says nothing: a stopped process has them too */
+        forward_target_judge(w->at, !unreached, clock_mono_ms());
+    }
     CURLMcode removed = curl_multi_remove_handle(multi, l->easy);
     check(removed == CURLM_OK);
     l->work = NULL;

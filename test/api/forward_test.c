@@ -26,7 +26,7 @@ static struct puppet first;
 static struct puppet second;
 
 static const struct forwarder_limits limits = {
-    FORWARDS_MAX, FORWARD_CONNECT_MS, FORWARD_ANSWER_MS, FORWARD_WAIT_MS, 8 * 1024 * 1024};
+    FORWARDS_MAX, FORWARD_CONNECT_MS, FORWARD_ANSWER_MS, FORWARD_WAIT_MS, 8 * 1024 * 1024, 0, 0};
 
 static void forward_all(struct exchange *x, void *app)
 {
@@ -792,6 +792,37 @@ static void who_waits_too_long_for_a_turn_is_refused(void **state)
     expect_requests(FORWARDS_ACTIVE_MAX, 0);
 }
 
+static void restart_front_that_asks(void)
+{
+    struct forwarder_limits asking = limits;
+    asking.probe_ms = 20;
+    asking.probe_answer_ms = 200;
+    asking.answer_ms = 3600 * 1000; /* who waits for that waits in vain */
+    restart_front(asking);
+}
+
+static void what_a_silent_node_was_sent_goes_to_the_next_one(void **state)
+{
+    (void)state;
+    puppet_act(&first, PUPPET_SILENT);
+    restart_front_that_asks();
+    ask(GET, 200, NULL);
+    ask(POST_KEY, 200, NULL);
+}
+
+static void a_silent_node_is_asked_nothing_until_it_speaks(void **state)
+{
+    (void)state;
+    puppet_act(&first, PUPPET_SILENT);
+    restart_front_that_asks();
+    ask(GET, 200, NULL);
+    ask(PUT, 200, NULL); /* it would have to wait */
+    puppet_stop(&second);
+    puppet_speak(&first);
+    ask(PUT, 200, NULL);
+    puppet_start(&second, 0);
+}
+
 static void a_client_may_leave_meanwhile(void **state)
 {
     (void)state;
@@ -923,6 +954,8 @@ int main(void)
         TEST(too_many_are_refused_at_once),
         TEST(those_beyond_the_connections_wait_their_turn),
         TEST(who_waits_too_long_for_a_turn_is_refused),
+        TEST(what_a_silent_node_was_sent_goes_to_the_next_one),
+        TEST(a_silent_node_is_asked_nothing_until_it_speaks),
         TEST(a_client_may_leave_meanwhile),
         TEST(aiming_does_not_disturb_what_is_under_way),
         TEST(closing_answers_what_is_under_way),
