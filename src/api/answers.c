@@ -124,6 +124,9 @@ static const struct message movement_answer = {SHOWN(movement_fields, "Movement"
 static const struct field movement_list_fields[] = {DATA(movement_answer, PAGE_ROWS_MAX), PAGE};
 const struct message movement_list_answer = {SHOWN(movement_list_fields, "MovementList", "Movements by seq.")};
 
+#define STALE_MEMBERS \
+    {"stale", FIELD_BOOL, .description = "There, and true, when the node may have missed something: it has not heard for two seconds that it knows everything."}, \
+    {"age_ms", FIELD_INT64, .nullable = true, .max = INT64_MAX, .description = "With `stale`: how long ago the node surely knew everything; null: it never did."}
 static const struct field availability_fields[] = {
     {"sku", FIELD_SKU, .required = true, .description = "The item."},
     {"channel", FIELD_CHOICE, .required = true, .choices = channel_names, .description = "Where it is sold."},
@@ -132,10 +135,10 @@ static const struct field availability_fields[] = {
     {"message", FIELD_TEXT, .required = true, .max = NAME_BYTES_MAX, .description = "What to tell the shopper."},
     {"version", FIELD_UINT64, .required = true, .max = INT64_MAX, .description = "Rises with every change; the ETag."},
     {"seq", FIELD_UINT64, .required = true, .max = INT64_MAX, .description = "The last movement that is in it."},
-    {"as_of", FIELD_TIME, .required = true, .description = "When that movement was."}};
+    {"as_of", FIELD_TIME, .required = true, .description = "When that movement was."}, STALE_MEMBERS};
 static const struct field availability_list_fields[] = {
     DATA(availability_answer, AVAILABILITY_SKUS_MAX),
-    {"unknown", FIELD_LIST, .required = true, .max = AVAILABILITY_SKUS_MAX, .description = "The SKUs that are not defined."}};
+    {"unknown", FIELD_LIST, .required = true, .max = AVAILABILITY_SKUS_MAX, .description = "The SKUs that are not defined."}, STALE_MEMBERS};
 const struct message availability_answer = {SHOWN(availability_fields, "Availability", "What a shopper may be promised of one item.")};
 const struct message availability_list_answer = {SHOWN(availability_list_fields, "AvailabilityList", "What a shopper may be promised.")};
 

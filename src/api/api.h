@@ -8,6 +8,7 @@
 #ifndef API_API_H
 #define API_API_H
 
+#include "api/forward.h"
 #include "availability/availability.h"
 #include "http/http.h"
 #include "inventory/inventory.h"
@@ -15,11 +16,17 @@
 struct api;
 
 struct api_options {
-    struct inventory *inventory;       /* borrowed */
-    struct availability *availability; /* borrowed */
-    uint64_t stream_epoch;             /* names this life of the store in ids of stream events: the store's epoch */
-    struct str openapi_json;           /* borrowed: the body of GET /openapi.json */
-    unsigned threads;                  /* HTTP threads: as in http_options */
+    /*
+     * What runs in this process, borrowed. NULL: not here, or not yet (api_lead): inventory's operations are forwarded
+     * then, and those of availability too if it comes with the lead.
+     */
+    struct inventory *inventory;
+    struct availability *availability;
+    bool shows_when_leading;     /* availability comes with api_lead; else, without it, there is none here */
+    struct forwarder *forwarder; /* borrowed; NULL: what is not here is refused */
+    uint64_t stream_epoch;       /* names this life of the store in ids of stream events: the store's epoch */
+    struct str openapi_json;     /* borrowed: the body of GET /openapi.json */
+    unsigned threads;            /* HTTP threads: as in http_options */
 };
 
 struct api *api_new(const struct api_options *options);
@@ -38,6 +45,14 @@ void api_thread_stop(void *app, struct http_thread *t);
 
 /* The running server (for waking its threads and for metrics). NULL: it is about to be freed. */
 void api_set_server(struct api *api, struct http_server *server);
+
+/* A standby leads from now on; once. `availability` may be NULL. */
+void api_lead(struct api *api, struct inventory *inventory, struct availability *availability, uint64_t stream_epoch);
+/*
+ * The lease of the leader was renewed at this time (clock_mono_ms): what its view shows is true since then. Never called: there
+ * is no lease. Any thread.
+ */
+void api_set_renewed(struct api *api, int64_t mono_ms);
 
 /* What /readyz says. False at first. Any thread. */
 void api_set_ready(struct api *api, bool ready);

@@ -20,16 +20,53 @@ static void answer_view_headers(struct exchange *x, uint64_t seq)
     exchange_set_header(x, "Cache-Control", STR("public, max-age=1, stale-while-revalidate=5"));
 }
 
+/*
+ * A view that may have missed something says so, in the body, because it is what a shop acts on, and it is not to be
+ * kept by anyone. `body` is an object that is not closed yet.
+ */
+static bool put_stale(struct buf *body, int64_t age_ms)
+{
+    if (age_ms >= 0 && age_ms <= STALE_MS) {
+        return false;
+    }
+    buf_put_literal(body, ",\"stale\":true,\"age_ms\":");
+    if (age_ms < 0) {
+        buf_put_literal(body, "null");
+    } else {
+        buf_put_i64(body, age_ms);
+    }
+    return true;
+}
+
+static void answer_stale(struct exchange *x, struct str json, int64_t age_ms)
+{
+    struct buf body;
+    buf_init(&body, SHOWN_FRAME_BYTES_MAX + 64);
+    buf_put(&body, json.ptr, json.len - 1);
+    (void)put_stale(&body, age_ms);
+    buf_put_char(&body, '}');
+    check(!body.overflowed);
+    exchange_set_header(x, "Cache-Control", STR("no-store"));
+    exchange_answer(x, 200, "application/json", buf_str(&body), true);
+    buf_release(&body);
+}
+
 static void answer_one(struct exchange *x, struct api *api)
 {
+    int64_t age_ms = api_age_ms(api);
     /* Read first: what is shown below includes at least this much. */
-    uint64_t seq = availability_seq(api->options.availability);
-    struct shelf_entry *entry = availability_find(api->options.availability, exchange_path_param(x, 0));
+    uint64_t seq = availability_seq(api_availability(api));
+    struct shelf_entry *entry = availability_find(api_availability(api), exchange_path_param(x, 0));
     if (entry == NULL) {
         api_refuse(x, ERR_NOT_FOUND, "No item with this SKU was defined.");
         return;
     }
     const struct shown *shown = shelf_entry_shown(entry);
+    if (age_ms < 0 || age_ms > STALE_MS) {
+        api_set_seq(x, seq);
+        answer_stale(x, shown->json, age_ms);
+        return;
+    }
     char room[ETAG_BYTES_MAX];
     struct str tag = etag_of(shown->version, room);
     answer_view_headers(x, seq);
@@ -81,7 +118,7 @@ static void put_all(struct exchange *x, struct api *api, struct buf *body)
     buf_init(&unknown, LIST_BYTES_MAX);
     buf_put_literal(body, "{\"data\":[");
     for (unsigned i = 0; !str_is_absent(sku = exchange_query(x, "sku", i)); i++) {
-        struct shelf_entry *entry = availability_find(api->options.availability, sku);
+        struct shelf_entry *entry = availability_find(api_availability(api), sku);
         if (entry == NULL) {
             put_unknown(&unknown, sku);
             continue;
@@ -93,18 +130,25 @@ static void put_all(struct exchange *x, struct api *api, struct buf *body)
     }
     buf_put_literal(body, "],\"unknown\":[");
     buf_put_str(body, buf_str(&unknown));
-    buf_put_literal(body, "]}");
+    buf_put_char(body, ']');
     check(!unknown.overflowed && !body->overflowed);
     buf_release(&unknown);
 }
 
 static void answer_all(struct exchange *x, struct api *api)
 {
-    uint64_t seq = availability_seq(api->options.availability);
+    uint64_t seq = availability_seq(api_availability(api));
     struct buf body;
     buf_init(&body, LIST_BYTES_MAX);
+    int64_t age_ms = api_age_ms(api);
     put_all(x, api, &body);
-    answer_view_headers(x, seq);
+    if (put_stale(&body, age_ms)) {
+        api_set_seq(x, seq);
+        exchange_set_header(x, "Cache-Control", STR("no-store"));
+    } else {
+        answer_view_headers(x, seq);
+    }
+    buf_put_char(&body, '}');
     exchange_answer(x, 200, "application/json", buf_str(&body), true);
     buf_release(&body);
 }

@@ -183,7 +183,7 @@ static void answer_batch(struct batch_run *run)
 static void submit_one(struct batch_run *run, struct request *r)
 {
     atomic_fetch_add(&run->pending, 1);
-    run->overloaded = run->overloaded || !inventory_submit(run->api->options.inventory, r);
+    run->overloaded = run->overloaded || !inventory_submit(api_inventory(run->api), r);
     if (run->overloaded) {
         r->err = ERR_OVERLOADED;
         atomic_fetch_sub(&run->pending, 1);

@@ -10,6 +10,19 @@ void api_livez(struct exchange *x, void *app)
     }
 }
 
+/* A follower that is too far behind is better left alone by whoever spreads the load. */
+static bool is_ready(const struct api *api)
+{
+    if (!atomic_load(&api->ready)) {
+        return false;
+    }
+    if (api_availability(api) == NULL) {
+        return true;
+    }
+    int64_t age_ms = api_age_ms(api);
+    return age_ms >= 0 && age_ms <= UNREADY_MS;
+}
+
 void api_readyz(struct exchange *x, void *app)
 {
     struct api *api = app;
@@ -17,7 +30,7 @@ void api_readyz(struct exchange *x, void *app)
         return;
     }
     exchange_set_header(x, "Cache-Control", STR("no-store"));
-    if (atomic_load(&api->ready)) {
+    if (is_ready(api)) {
         exchange_answer(x, 200, "application/json", STR("{\"status\":\"pass\"}"), false);
     } else {
         exchange_answer(x, 503, "application/json", STR("{\"status\":\"fail\"}"), false);

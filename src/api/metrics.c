@@ -10,6 +10,9 @@
 
 #define METRICS_BYTES_MAX (4 * 1024 * 1024)
 
+/* Whose a metric is. */
+enum part { PART_PROCESS, PART_INVENTORY, PART_RELAY, PART_AVAILABILITY, PART_FOLLOWER, PART_FORWARDER, PART_COUNT };
+
 /* One look at everything. */
 struct scrape {
     struct buf *out;
@@ -19,6 +22,8 @@ struct scrape {
     struct inventory_metrics inventory;
     struct availability_metrics availability;
     struct push_metrics push;
+    struct forwarder_metrics forwarder;
+    bool has[PART_COUNT];
     struct route_metrics *route; /* room for one */
 };
 
@@ -246,14 +251,45 @@ PLAIN(put_streams, push.streams)
 PLAIN(put_frames, push.frames)
 PLAIN(put_stream_bytes, push.bytes)
 PLAIN(put_cut, push.cut)
+PLAIN(put_relay_seq, inventory.relay.seq)
+PLAIN(put_relay_events, inventory.relay.events)
+PLAIN(put_relay_failures, inventory.relay.failures)
+PLAIN(put_gaps, availability.gaps)
+PLAIN(put_fills, availability.fills)
+PLAIN(put_fill_failures, availability.fill_failures)
+PLAIN(put_forwarded, forwarder.forwarded)
+PLAIN(put_forward_failures, forwarder.failed)
+PLAIN(put_forwards, forwarder.in_flight)
+
+static uint64_t more_than(uint64_t a, uint64_t b)
+{
+    return a > b ? a - b : 0;
+}
+
+static void put_relay_lag(struct scrape *s)
+{
+    put_value(s, more_than(s->inventory.relay.committed, s->inventory.relay.seq));
+}
+
+static void put_lag(struct scrape *s)
+{
+    put_value(s, more_than(s->availability.seq_known, s->availability.seq));
+}
+
+static void put_age(struct scrape *s)
+{
+    int64_t age_ms = api_age_ms(s->api);
+    buf_printf(s->out, "%s %.9g\n", s->name, age_ms < 0 ? -1 : (double)age_ms / 1000);
+}
 
 static const struct {
     const char *name;
     const char *type;
+    enum part part;
     const char *help;
     void (*put)(struct scrape *s);
 } metrics[] = {
-#define METRIC(name, type, help, put) {name, #type, help, put},
+#define METRIC(name, type, part, help, put) {name, #type, PART_##part, help, put},
 #include "api/metrics.def"
 #undef METRIC
 };
@@ -274,8 +310,21 @@ static void add_push(struct push_metrics *sum, const struct push_metrics *one)
 static void scrape_take(struct scrape *s)
 {
     s->server = atomic_load_explicit(&s->api->server, memory_order_acquire);
-    inventory_metrics(s->api->options.inventory, &s->inventory);
-    availability_metrics(s->api->options.availability, &s->availability);
+    s->has[PART_PROCESS] = true;
+    if (api_inventory(s->api) != NULL) {
+        inventory_metrics(api_inventory(s->api), &s->inventory);
+        s->has[PART_INVENTORY] = true;
+        s->has[PART_RELAY] = s->inventory.relays;
+    }
+    if (api_availability(s->api) != NULL) {
+        availability_metrics(api_availability(s->api), &s->availability);
+        s->has[PART_AVAILABILITY] = true;
+        s->has[PART_FOLLOWER] = s->availability.follows;
+    }
+    if (s->api->options.forwarder != NULL) {
+        forwarder_metrics(s->api->options.forwarder, &s->forwarder);
+        s->has[PART_FORWARDER] = true;
+    }
     for (unsigned i = 0; i < s->api->options.threads; i++) {
         struct push_metrics one = {0};
         hub_metrics(s->api->threads[i].hub, &one);
@@ -286,6 +335,9 @@ static void scrape_take(struct scrape *s)
 static void scrape_put(struct scrape *s)
 {
     for (size_t i = 0; i < ARRAY_LEN(metrics); i++) {
+        if (!s->has[metrics[i].part]) {
+            continue;
+        }
         s->name = metrics[i].name;
         buf_printf(s->out, "# HELP %s %s\n# TYPE %s %s\n", s->name, metrics[i].help, s->name, metrics[i].type);
         metrics[i].put(s);

@@ -52,6 +52,12 @@ enum operation_index {
 
 extern const struct operation operations[OPERATION_COUNT];
 
+/* About this process alone: never forwarded. */
+static inline bool operation_is_of_process(const struct operation *op)
+{
+    return op->scope[0] == 'n'; /* "none" */
+}
+
 #define OP(name, ...) void api_##name(struct exchange *x, void *app);
 #include "api/operations.def"
 #undef OP

@@ -116,7 +116,7 @@ static void read_answer(struct exchange *x, void *app)
 void read_submit(struct read *r, void (*resumed)(struct exchange *x, void *app))
 {
     exchange_keep(r->exchange, resumed);
-    if (!inventory_query(r->api->options.inventory, &r->query)) {
+    if (!inventory_query(api_inventory(r->api), &r->query)) {
         r->err = ERR_OVERLOADED;
         exchange_resume(r->exchange);
     }

@@ -18,6 +18,9 @@ struct api *api_new(const struct api_options *options)
     check(options->threads > 0);
     struct api *api = mem_new(sizeof(*api));
     api->options = *options;
+    atomic_init(&api->inventory, options->inventory);
+    atomic_init(&api->availability, options->availability);
+    atomic_init(&api->renewed_ms, 0);
     atomic_init(&api->server, NULL);
     atomic_init(&api->ready, false);
     api->started_ms = clock_wall_ms();
@@ -31,6 +34,66 @@ struct api *api_new(const struct api_options *options)
         atomic_init(&t->waiting, 0);
     }
     return api;
+}
+
+void api_lead(struct api *api, struct inventory *inventory, struct availability *availability, uint64_t stream_epoch)
+{
+    check(api_inventory(api) == NULL && (availability != NULL) == api->options.shows_when_leading);
+    api->options.stream_epoch = stream_epoch;
+    if (availability != NULL) {
+        atomic_store_explicit(&api->availability, availability, memory_order_release);
+    }
+    atomic_store_explicit(&api->inventory, inventory, memory_order_release);
+}
+
+void api_set_renewed(struct api *api, int64_t mono_ms)
+{
+    atomic_store(&api->renewed_ms, mono_ms);
+}
+
+int64_t api_age_ms(const struct api *api)
+{
+    int64_t age = availability_age_ms(api_availability(api));
+    int64_t renewed_ms = atomic_load(&api->renewed_ms);
+    int64_t unled = renewed_ms == 0 ? 0 : clock_mono_ms() - renewed_ms;
+    return age < 0 || age > unled ? age : unled;
+}
+
+static void pass_on(struct api *api, struct exchange *x)
+{
+    if (api->options.forwarder == NULL) {
+        api_refuse(x, ERR_NO_LEADER, NULL);
+    } else {
+        forward(api->options.forwarder, x);
+    }
+}
+
+/* A stream does not end, so it cannot be passed on: whoever follows is better served by a node that shows. */
+static bool enter_view(struct api *api, struct exchange *x, const struct operation *op)
+{
+    if (api_availability(api) != NULL) {
+        return true;
+    }
+    if (!api->options.shows_when_leading) {
+        api_refuse(x, ERR_NOT_FOUND, "This node shows no availability.");
+    } else if (op->traits & TRAIT_RESUME) {
+        api_refuse(x, ERR_NO_LEADER, "This node is a standby; streams are at the leader and at availability nodes.");
+    } else {
+        pass_on(api, x);
+    }
+    return false;
+}
+
+bool api_enter(struct api *api, struct exchange *x, const struct operation *op)
+{
+    if (op->traits & (TRAIT_VIEW | TRAIT_RESUME)) {
+        return enter_view(api, x, op);
+    }
+    if (operation_is_of_process(op) || api_inventory(api) != NULL) {
+        return true;
+    }
+    pass_on(api, x);
+    return false;
 }
 
 void api_free(struct api *api)
@@ -64,10 +127,18 @@ void api_thread_start(void *app, struct http_thread *t)
     availability_reader_register();
 }
 
+static void wake_inventory(const struct api *api)
+{
+    struct inventory *inventory = api_inventory(api);
+    if (inventory != NULL) {
+        inventory_wake(inventory);
+    }
+}
+
 void api_thread_turn(void *app, struct http_thread *t, int64_t mono_ms)
 {
     struct api_thread *own = thread_at(app, http_thread_index(t));
-    inventory_wake(own->api->options.inventory);
+    wake_inventory(own->api);
     hub_turn(own->hub, mono_ms, clock_mono_ns());
     wait_turn(own, mono_ms);
     availability_reader_quiescent();
@@ -77,8 +148,7 @@ void api_thread_turn(void *app, struct http_thread *t, int64_t mono_ms)
 void api_thread_wait(void *app, struct http_thread *t)
 {
     (void)t;
-    const struct api *api = app;
-    inventory_wake(api->options.inventory);
+    wake_inventory(app);
     availability_reader_offline();
 }
 

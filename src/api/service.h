@@ -30,11 +30,38 @@ struct api_thread {
 
 struct api {
     struct api_options options;
+    _Atomic(struct inventory *) inventory;       /* NULL: somewhere else */
+    _Atomic(struct availability *) availability; /* NULL: somewhere else */
+    _Atomic int64_t renewed_ms;                  /* monotonic; 0: there is no lease */
     _Atomic(struct http_server *) server;
     atomic_bool ready;
     int64_t started_ms; /* wall clock */
     struct api_thread *threads;
 };
+
+/* In a handler that was let in by api_enter(), never NULL. */
+static inline struct inventory *api_inventory(const struct api *api)
+{
+    return atomic_load_explicit(&api->inventory, memory_order_acquire);
+}
+
+static inline struct availability *api_availability(const struct api *api)
+{
+    return atomic_load_explicit(&api->availability, memory_order_acquire);
+}
+
+/*
+ * Can the operation be done here? False: it was forwarded or refused. What runs here once runs here until the end, so a
+ * handler may rely on it whenever it is called again.
+ */
+bool api_enter(struct api *api, struct exchange *x, const struct operation *op);
+
+/* A view that surely was complete less than this ago is not called stale: twice as long as four positions take. */
+#define STALE_MS 2000
+/* A node whose view is older than this is not ready. */
+#define UNREADY_MS 10000
+/* How long ago the view surely held everything; -1: it never did. */
+int64_t api_age_ms(const struct api *api);
 
 /* The thread that runs `x`. */
 struct api_thread *api_thread_of(struct api *api, const struct exchange *x);

@@ -68,7 +68,7 @@ static void follow_all(struct exchange *x, struct api *api, struct followed *f)
             f->too_many = true;
             return;
         }
-        struct shelf_entry *entry = availability_find(api->options.availability, sku);
+        struct shelf_entry *entry = availability_find(api_availability(api), sku);
         if (entry != NULL) {
             follow(f, entry);
             continue;

@@ -12,7 +12,7 @@ struct waiter {
 
 bool wait_for_seq(struct api *api, struct exchange *x, uint64_t min_seq, void (*resumed)(struct exchange *, void *))
 {
-    if (availability_seq(api->options.availability) >= min_seq) {
+    if (availability_seq(api_availability(api)) >= min_seq) {
         return true;
     }
     struct api_thread *t = api_thread_of(api, x);
@@ -21,7 +21,7 @@ bool wait_for_seq(struct api *api, struct exchange *x, uint64_t min_seq, void (*
      * api_availability_changed, one is first: either the projector sees us, or we see its seq.
      */
     atomic_exchange(&t->waiting, 1);
-    if (availability_seq(api->options.availability) >= min_seq) {
+    if (availability_seq(api_availability(api)) >= min_seq) {
         return true;
     }
     if (t->waiters_len == WAITERS_MAX) {
@@ -38,7 +38,7 @@ bool wait_for_seq(struct api *api, struct exchange *x, uint64_t min_seq, void (*
 
 bool wait_is_over(struct api *api, struct exchange *x, uint64_t min_seq)
 {
-    if (availability_seq(api->options.availability) >= min_seq) {
+    if (availability_seq(api_availability(api)) >= min_seq) {
         return true;
     }
     api_refuse(x, ERR_STALE, "The view did not reach min_seq within a second.");
@@ -47,7 +47,7 @@ bool wait_is_over(struct api *api, struct exchange *x, uint64_t min_seq)
 
 void wait_turn(struct api_thread *t, int64_t mono_ms)
 {
-    uint64_t seq = t->waiters == NULL ? 0 : availability_seq(t->api->options.availability);
+    uint64_t seq = t->waiters == NULL ? 0 : availability_seq(api_availability(t->api));
     struct waiter **at = &t->waiters;
     while (*at != NULL) {
         struct waiter *w = *at;

@@ -106,7 +106,7 @@ void write_submit(struct write *w)
 {
     /* Kept first: the answer may be there before inventory_submit returns. */
     exchange_keep(w->exchange, write_answer);
-    if (!inventory_submit(w->api->options.inventory, &w->request)) {
+    if (!inventory_submit(api_inventory(w->api), &w->request)) {
         w->request.err = ERR_OVERLOADED;
         exchange_resume(w->exchange);
     }

@@ -1,16 +1,15 @@
 #include "app/serve.h"
 
 #include "api/api.h"
-#include "app/config.h"
+#include "app/backends.h"
 #include "app/exit.h"
+#include "app/lease.h"
 #include "app/subcommand.h"
-#include "base/buf.h"
 #include "base/clock.h"
+#include "base/mem.h"
 #include "base/random.h"
 #include "bus/local/local.h"
 #include "describe/describe.h"
-#include "store/postgres/postgres.h"
-#include "store/sqlite/sqlite.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -19,49 +18,84 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#define PARTITION 0
 #define BUS_MESSAGES_MAX 64
 #define OPENAPI_BYTES_MAX (8 * 1024 * 1024)
 /* How long a stop waits for requests that were begun. */
 #define STOP_GRACE_MS 10000
 /* How long the answers to what failed with the store have to leave. */
 #define FAILED_GRACE_MS 500
+#define NODE_BYTES_MAX 64
 
-/* How long a start waits for the lease of another process: one that was killed has it for a while. */
-#define LEASE_WAIT_MS 10000
+/* Which services a process has. */
+enum role { ROLE_SERVE, ROLE_INVENTORY, ROLE_AVAILABILITY };
+
+static const char *const role_names[] = {
+    [ROLE_SERVE] = "serve", [ROLE_INVENTORY] = "inventory", [ROLE_AVAILABILITY] = "availability"};
 
 /* Everything that runs, in the order in which it starts. What has not started is NULL. */
 struct server {
+    enum role role;
     const struct config *config;
+    char advertised[STORE_LEADER_MAX + 1];
+    char leader[STORE_LEADER_MAX + 1]; /* of a standby: who leads, as far as it knows */
     struct buf openapi;
     struct store *store;
+    struct bus *outside;
+    struct forwarder *forwarder;
+    struct api *api;
+    _Atomic(struct http_server *) http; /* other threads look for it when something fails */
     struct bus *bus;
     struct inventory *inventory;
     bool inventory_runs;
     struct availability *availability;
     bool availability_runs;
-    struct api *api;
-    _Atomic(struct http_server *) http; /* the sequencer thread looks for it when the store fails */
+    struct lease *lease;
 };
 
 /*
- * The sequencer thread: it ends here, without cleaning up, so that nothing more is decided on a state that is not known.
- * The requests that it could not finish were told so; the HTTP threads get a moment to send that.
+ * Any thread but those of HTTP: the process ends here, without cleaning up, so that nothing more is decided on a state that
+ * is not known. The requests that could not be finished were told so; the HTTP threads get a moment to send that.
  */
-static void inventory_failed_cb(void *ctx, enum err e, const struct err_note *note)
+static void end_at_once(struct server *s, int code)
 {
-    struct server *s = ctx;
-    char quoted[512];
-    log_line(
-        LOG_ERROR, "store_failed", "code=%s detail=%s", err_info(e)->slug,
-        log_quote(note->text, quoted, sizeof(quoted)));
     struct http_server *http = atomic_load(&s->http);
     if (http != NULL) {
         http_stop(http, FAILED_GRACE_MS);
     }
-    _exit(EXIT_BROKEN);
+    _exit(code);
+}
+
+static void log_failure(const char *event, enum err e, const struct err_note *note)
+{
+    char quoted[512];
+    log_line(LOG_ERROR, event, "code=%s detail=%s", err_info(e)->slug, log_quote(note->text, quoted, sizeof(quoted)));
+}
+
+/* Whoever was deposed begins anew as a standby: its supervisor starts it again. */
+static void inventory_failed_cb(void *ctx, enum err e, const struct err_note *note)
+{
+    log_failure("store_failed", e, note);
+    end_at_once(ctx, e == ERR_FENCED ? EXIT_IN_USE : EXIT_BROKEN);
+}
+
+static void lease_deposed_cb(void *ctx, const struct err_note *note)
+{
+    log_failure("deposed", ERR_FENCED, note);
+    end_at_once(ctx, EXIT_IN_USE);
+}
+
+static void lease_renewed_cb(void *ctx, int64_t mono_ms)
+{
+    struct server *s = ctx;
+    api_set_renewed(s->api, mono_ms);
+}
+
+static void availability_cut_cb(void *ctx)
+{
+    end_at_once(ctx, EXIT_IN_USE);
 }
 
 static void availability_changed_cb(void *ctx, struct shelf_entry *const *entries, size_t len, int64_t committed_ns)
@@ -75,72 +109,9 @@ static void snapshot_cb(void *ctx, const struct bus_message *m)
     availability_apply(ctx, m);
 }
 
-/* The URL may hold a password: it is never part of a message. */
-static enum err open_store(struct server *s, struct err_note *note)
-{
-    const char *store = s->config->store;
-    if (strcmp(store, "sqlite") == 0) {
-        return store_sqlite_open(s->config->data, PARTITION, &s->store, note);
-    }
-    if (strncmp(store, "postgresql://", 13) == 0 || strncmp(store, "postgres://", 11) == 0) {
-        return store_postgres_open(store, PARTITION, s->config->unsafe_durability == 1, &s->store, note);
-    }
-    return err_note_set(note, ERR_CONFIG, "store: neither \"sqlite\" nor postgresql://...");
-}
-
-static enum err start_inventory(struct server *s, struct err_note *note)
-{
-    TRY(open_store(s, note));
-    s->bus = bus_local_new(BUS_MESSAGES_MAX);
-    struct inventory_options options = {
-        .store = s->store,
-        .bus = s->bus,
-        .partition = PARTITION,
-        .idempotency_keys_max = s->config->idempotency_keys_max,
-        .random_seed = random_seed(),
-        .failed = inventory_failed_cb,
-        .failed_ctx = s,
-    };
-    int64_t until_ms = clock_mono_ms() + LEASE_WAIT_MS;
-    enum err e = inventory_open(&options, &s->inventory, note);
-    while (e == ERR_LOCKED && clock_mono_ms() < until_ms) {
-        usleep(STORE_CLAIM_MS * 1000);
-        e = inventory_open(&options, &s->inventory, note);
-    }
-    return e;
-}
-
-/* The availability service begins with a snapshot and then follows the bus. */
-static void make_readers(struct server *s)
-{
-    struct availability_options options = {
-        .bus = s->bus,
-        .policy = POLICY_DEFAULT,
-        .changed = availability_changed_cb,
-        .changed_ctx = s,
-    };
-    s->availability = availability_new(&options);
-    inventory_snapshot(s->inventory, snapshot_cb, s->availability);
-    struct inventory_metrics metrics;
-    inventory_metrics(s->inventory, &metrics);
-    struct api_options api = {
-        .inventory = s->inventory,
-        .availability = s->availability,
-        .stream_epoch = metrics.epoch,
-        .openapi_json = buf_str(&s->openapi),
-        .threads = (unsigned)s->config->http_threads,
-    };
-    s->api = api_new(&api);
-}
-
-static enum err start_threads(struct server *s, struct err_note *note)
-{
-    TRY(availability_start(s->availability, note));
-    s->availability_runs = true;
-    TRY(inventory_start(s->inventory, note));
-    s->inventory_runs = true;
-    return ERR_OK;
-}
+/*
+ * What every role has: an API that answers, though it may have to send most of it elsewhere.
+ */
 
 static enum err start_http(struct server *s, struct err_note *note)
 {
@@ -167,6 +138,184 @@ static enum err start_http(struct server *s, struct err_note *note)
     return ERR_OK;
 }
 
+static enum err start_api(struct server *s, struct err_note *note)
+{
+    TRY(forwarder_start(&s->forwarder, note));
+    struct api_options options = {
+        .availability = s->availability,
+        .shows_when_leading = s->role == ROLE_SERVE,
+        .forwarder = s->forwarder,
+        .openapi_json = buf_str(&s->openapi),
+        .threads = (unsigned)s->config->http_threads,
+    };
+    s->api = api_new(&options);
+    return ERR_OK;
+}
+
+static void put_url(const struct server *s, char *out, size_t size)
+{
+    const char *host = s->config->host;
+    const char *form = strchr(host, ':') != NULL ? "http://[%s]:%u" : "http://%s:%u";
+    (void)snprintf(out, size, form, host, (unsigned)http_port(s->http)); // NOLINT(clang-diagnostic-format-nonliteral)
+}
+
+static void advertise(struct server *s)
+{
+    if (s->config->advertise[0] == '\0') {
+        put_url(s, s->advertised, sizeof(s->advertised));
+    } else {
+        (void)snprintf(s->advertised, sizeof(s->advertised), "%s", s->config->advertise);
+    }
+}
+
+/*
+ * An availability node.
+ */
+
+static void put_node(const struct server *s, char out[NODE_BYTES_MAX])
+{
+    char host[NODE_BYTES_MAX / 2] = "node";
+    if (s->config->node[0] != '\0') {
+        (void)snprintf(out, NODE_BYTES_MAX, "%s", s->config->node);
+        return;
+    }
+    if (gethostname(host, sizeof(host) - 1) != 0) {
+        log_line(LOG_WARN, "no_host_name", "error=%d", errno);
+    }
+    (void)snprintf(out, NODE_BYTES_MAX, "%s-%" PRIu64, host, s->config->port);
+    for (char *c = out; *c != '\0'; c++) {
+        bool plain = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') || *c == '_';
+        *c = plain ? *c : '-';
+    }
+}
+
+static enum err make_data_dir(const struct server *s, struct err_note *note)
+{
+    if (mkdir(s->config->data, 0700) == 0 || errno == EEXIST) {
+        return ERR_OK;
+    }
+    return err_note_set(note, ERR_IO, "%s: %s", s->config->data, strerror(errno));
+}
+
+static enum err make_follower(struct server *s, struct err_note *note)
+{
+    char node[NODE_BYTES_MAX];
+    if (!backend_has_bus(s->config)) {
+        return err_note_set(note, ERR_CONFIG, "bus: an availability node needs a broker, as nats://127.0.0.1:4222");
+    }
+    put_node(s, node);
+    TRY(make_data_dir(s, note));
+    TRY(backend_bus_open(s->config, BUS_FOLLOWS, node, &s->bus, note));
+    const struct availability_follow follow = {
+        .partition = PARTITION,
+        .inventory = s->config->inventory,
+        .dir = s->config->data,
+        .cut = availability_cut_cb,
+        .cut_ctx = s,
+    };
+    struct availability_options options = {
+        .bus = s->bus,
+        .follow = &follow,
+        .policy = POLICY_DEFAULT,
+        .changed = availability_changed_cb,
+        .changed_ctx = s,
+    };
+    s->availability = availability_new(&options);
+    return ERR_OK;
+}
+
+static enum err start_follower(struct server *s, struct err_note *note)
+{
+    TRY(make_follower(s, note));
+    TRY(start_api(s, note));
+    forwarder_aim(s->forwarder, s->config->inventory);
+    TRY(availability_start(s->availability, note));
+    s->availability_runs = true;
+    return start_http(s, note);
+}
+
+/*
+ * Inventory: first a standby, then a leader.
+ */
+
+static enum err start_standby(struct server *s, struct err_note *note)
+{
+    TRY(backend_store_open(s->config, &s->store, note));
+    if (backend_has_bus(s->config)) {
+        TRY(backend_bus_open(s->config, BUS_PUBLISHES, NULL, &s->outside, note));
+    }
+    TRY(start_api(s, note));
+    TRY(start_http(s, note));
+    advertise(s);
+    s->bus = s->role == ROLE_SERVE ? bus_local_new(BUS_MESSAGES_MAX) : NULL;
+    return ERR_OK;
+}
+
+/* The availability service of the same process begins with a snapshot and then follows the local bus. */
+static enum err start_view(struct server *s, struct err_note *note)
+{
+    struct availability_options options = {
+        .bus = s->bus,
+        .policy = POLICY_DEFAULT,
+        .changed = availability_changed_cb,
+        .changed_ctx = s,
+    };
+    s->availability = availability_new(&options);
+    inventory_snapshot(s->inventory, snapshot_cb, s->availability);
+    TRY(availability_start(s->availability, note));
+    s->availability_runs = true;
+    return ERR_OK;
+}
+
+static enum err start_lease(struct server *s, int64_t claimed_ms, struct err_note *note)
+{
+    if (!store_has_lease(s->store)) {
+        return ERR_OK;
+    }
+    api_set_renewed(s->api, claimed_ms);
+    const struct lease_options options = {
+        .store = s->store,
+        .renewed = lease_renewed_cb,
+        .deposed = lease_deposed_cb,
+        .ctx = s,
+    };
+    return lease_start(&options, &s->lease, note);
+}
+
+static enum err open_inventory(struct server *s, struct err_note *note)
+{
+    struct inventory_options options = {
+        .store = s->store,
+        .leader = s->advertised,
+        .led_by = s->leader,
+        .bus = s->bus,
+        .outside = s->outside,
+        .partition = PARTITION,
+        .idempotency_keys_max = s->config->idempotency_keys_max,
+        .random_seed = random_seed(),
+        .failed = inventory_failed_cb,
+        .failed_ctx = s,
+    };
+    return inventory_open(&options, &s->inventory, note);
+}
+
+/* ERR_LOCKED: another process leads, and goes on to. */
+static enum err lead(struct server *s, struct err_note *note)
+{
+    struct inventory_metrics metrics;
+    int64_t claimed_ms = clock_mono_ms();
+    TRY(open_inventory(s, note));
+    TRY(start_lease(s, claimed_ms, note));
+    if (s->role == ROLE_SERVE) {
+        TRY(start_view(s, note));
+    }
+    TRY(inventory_start(s->inventory, note));
+    s->inventory_runs = true;
+    inventory_metrics(s->inventory, &metrics);
+    api_lead(s->api, s->inventory, s->availability, metrics.epoch);
+    return ERR_OK;
+}
+
 /* Takes down what was started, in reverse: requests that were begun get their answers first. */
 static void stop_server(struct server *s)
 {
@@ -174,6 +323,9 @@ static void stop_server(struct server *s)
         api_set_ready(s->api, false);
         http_stop(s->http, STOP_GRACE_MS);
         api_set_server(s->api, NULL);
+    }
+    if (s->forwarder != NULL) {
+        forwarder_close(s->forwarder);
     }
     if (s->inventory_runs) {
         inventory_stop(s->inventory);
@@ -186,9 +338,12 @@ static void stop_server(struct server *s)
     }
     http_free(s->http);
     api_free(s->api);
+    forwarder_free(s->forwarder);
     availability_free(s->availability);
     inventory_free(s->inventory);
     bus_free(s->bus);
+    bus_free(s->outside);
+    lease_stop(s->lease);
     store_free(s->store);
     buf_release(&s->openapi);
 }
@@ -208,10 +363,10 @@ static int exit_code_of(enum err e)
     }
 }
 
-static int refuse_start(enum err e, int code, const struct err_note *note)
+static int refuse_start(const struct server *s, int code, enum err e, const struct err_note *note)
 {
     const char *text = note->text[0] != '\0' ? note->text : err_info(e)->title;
-    return subcommand_refuse("serve", code, text);
+    return subcommand_refuse(role_names[s->role], code, text);
 }
 
 static int start_server(struct server *s)
@@ -219,28 +374,29 @@ static int start_server(struct server *s)
     struct err_note note = {""};
     enum err e = openapi_render(&s->openapi);
     check(e == ERR_OK);
-    e = start_inventory(s, &note);
-    if (e != ERR_OK) {
-        return refuse_start(e, exit_code_of(e), &note);
+    e = s->role == ROLE_AVAILABILITY ? start_follower(s, &note) : start_standby(s, &note);
+    if (e == ERR_OK) {
+        return EXIT_GOOD;
     }
-    make_readers(s);
-    e = start_threads(s, &note);
-    if (e != ERR_OK) {
-        return refuse_start(e, EXIT_CANNOT_OPEN, &note);
-    }
-    e = start_http(s, &note);
-    return e == ERR_OK ? EXIT_GOOD : refuse_start(e, EXIT_UNAVAILABLE, &note);
+    /* The address is the last thing that can fail: whatever else was wrong has no API, or no server, yet. */
+    bool address = s->api != NULL && e == ERR_CONFIG;
+    return refuse_start(s, address ? EXIT_UNAVAILABLE : exit_code_of(e), e, &note);
 }
 
 static void print_ready(const struct server *s)
 {
-    struct inventory_metrics metrics;
-    inventory_metrics(s->inventory, &metrics);
-    bool is_v6 = strchr(s->config->host, ':') != NULL;
-    printf(
-        is_v6 ? "onhand ready: http://[%s]:%u/ data %s epoch %" PRIu64 " seq %" PRIu64 "\n"
-              : "onhand ready: http://%s:%u/ data %s epoch %" PRIu64 " seq %" PRIu64 "\n",
-        s->config->host, (unsigned)http_port(s->http), s->config->data, metrics.epoch, metrics.seq);
+    char url[512];
+    put_url(s, url, sizeof(url));
+    if (s->role == ROLE_AVAILABILITY) {
+        printf("onhand ready: %s/ data %s inventory %s\n", url, s->config->data, s->config->inventory);
+    } else if (s->inventory == NULL) {
+        printf("onhand ready: %s/ standby of %s\n", url, s->leader);
+    } else {
+        struct inventory_metrics metrics;
+        inventory_metrics(s->inventory, &metrics);
+        const char *store = store_has_lease(s->store) ? "postgresql" : s->config->data;
+        printf("onhand ready: %s/ data %s epoch %" PRIu64 " seq %" PRIu64 "\n", url, store, metrics.epoch, metrics.seq);
+    }
     fflush(stdout); /* a closed stdout is no reason to stop serving */
 }
 
@@ -281,26 +437,79 @@ static void raise_descriptors(void)
     }
 }
 
-static void wait_for_signal(const sigset_t *set)
+/* True: a signal came. `timeout_ms` -1: no limit. */
+static bool wait_for_signal(const sigset_t *set, int timeout_ms)
 {
+    const struct timespec timeout = {.tv_sec = timeout_ms / 1000, .tv_nsec = (long)(timeout_ms % 1000) * 1000000};
     int number;
-    check(sigwait(set, &number) == 0);
-    log_line(LOG_INFO, "stopping", "signal=%d", number);
+    do {
+        number = sigtimedwait(set, NULL, timeout_ms < 0 ? NULL : &timeout);
+    } while (number < 0 && errno == EINTR);
+    if (number > 0) {
+        log_line(LOG_INFO, "stopping", "signal=%d", number);
+    }
+    return number > 0;
 }
 
-static int serve(const struct config *config)
+/* Whatever leads, this node knows where to send what it cannot do. */
+static void follow_leader(struct server *s)
+{
+    forwarder_aim(s->forwarder, s->leader);
+    api_set_ready(s->api, s->leader[0] != '\0');
+}
+
+/*
+ * Until this process leads or a signal comes. The first time that somebody else leads is worth a line on stdout; a store
+ * that cannot be reached is only the leader's matter as long as this process has once reached it.
+ */
+static int take_the_lead(struct server *s, const sigset_t *signals, bool *out_stopped)
+{
+    bool stands_by = false;
+    for (;;) {
+        struct err_note note = {""};
+        enum err e = lead(s, &note);
+        if (e == ERR_OK) {
+            return EXIT_GOOD;
+        }
+        if (e != ERR_LOCKED && !(stands_by && s->inventory == NULL && (e == ERR_IO || e == ERR_CONFIG))) {
+            return refuse_start(s, exit_code_of(e), e, &note);
+        }
+        follow_leader(s);
+        if (!stands_by) {
+            print_ready(s);
+            log_line(LOG_INFO, "standing_by", "leader=%s", s->leader);
+        }
+        stands_by = true;
+        if (wait_for_signal(signals, STORE_CLAIM_MS)) {
+            *out_stopped = true;
+            return EXIT_GOOD;
+        }
+    }
+}
+
+static int run(struct server *s, const sigset_t *signals)
+{
+    bool stopped = false;
+    int code = start_server(s);
+    if (code == EXIT_GOOD && s->role != ROLE_AVAILABILITY) {
+        code = take_the_lead(s, signals, &stopped);
+    }
+    if (code == EXIT_GOOD && !stopped) {
+        api_set_ready(s->api, true);
+        print_ready(s);
+        (void)wait_for_signal(signals, -1);
+    }
+    return code;
+}
+
+static int serve(enum role role, const struct config *config)
 {
     sigset_t signals;
     block_signals(&signals);
     raise_descriptors();
-    struct server s = {.config = config};
+    struct server s = {.role = role, .config = config};
     buf_init(&s.openapi, OPENAPI_BYTES_MAX);
-    int code = start_server(&s);
-    if (code == EXIT_GOOD) {
-        api_set_ready(s.api, true);
-        print_ready(&s);
-        wait_for_signal(&signals);
-    }
+    int code = run(&s, &signals);
     unblock_signals(&signals);
     stop_server(&s);
     if (code == EXIT_GOOD) {
@@ -309,16 +518,31 @@ static int serve(const struct config *config)
     return code;
 }
 
-int serve_run(int argc, char **argv)
+static int run_role(enum role role, int argc, char **argv)
 {
     struct config config;
     struct err_note note;
     enum err e = config_read(argc, argv, getenv, &config, &note);
     if (e != ERR_OK) {
-        return subcommand_refuse("serve", e == ERR_CONFIG ? EXIT_BAD_CONFIG : EXIT_BAD_USAGE, note.text);
+        return subcommand_refuse(role_names[role], e == ERR_CONFIG ? EXIT_BAD_CONFIG : EXIT_BAD_USAGE, note.text);
     }
     log_level_set(config.log_level);
-    int code = serve(&config);
+    int code = serve(role, &config);
     config_release(&config);
     return code;
+}
+
+int serve_run(int argc, char **argv)
+{
+    return run_role(ROLE_SERVE, argc, argv);
+}
+
+int serve_inventory_run(int argc, char **argv)
+{
+    return run_role(ROLE_INVENTORY, argc, argv);
+}
+
+int serve_availability_run(int argc, char **argv)
+{
+    return run_role(ROLE_AVAILABILITY, argc, argv);
 }

@@ -24,18 +24,32 @@ static const struct option_row audit_options[] = {
     {"--data", "DIR", "./onhand-data", "Data directory; a server may be running on it"},
 };
 
-/* serve, demo and bench have their options elsewhere: options_of() knows where. */
-enum { SERVE, DEMO, BENCH, AUDIT, DESCRIBE, VERSION, HELP, SUBCOMMANDS };
+/* The servers, demo and bench have their options elsewhere: options_of() knows where. */
+enum { SERVE, INVENTORY, AVAILABILITY, DEMO, BENCH, AUDIT, DESCRIBE, VERSION, HELP, SUBCOMMANDS };
 
 static const char serve_text[] =
-    "Runs the inventory server on an embedded store until SIGTERM or SIGINT. Prints one line when it is ready.\n"
+    "Runs inventory and availability in one process until SIGTERM or SIGINT. Prints one line when it is ready.\n"
     "\n"
     "A key can be given as an option, as a variable of the environment or in the file, and is looked for in that\n"
-    "order. In the file, keys stand under [server] and [inventory]; an unknown or repeated key is refused.\n"
+    "order. In the file, keys stand under their [section]; an unknown or repeated key is refused.\n"
     "\n"
     "Exit codes: 0 stopped in good order, 1 stopped by a second signal, 64 unknown option, 69 the address is in use\n"
     "or the data belongs to a newer version, 70 the store failed while running, 73 the data directory cannot be\n"
-    "opened, 75 another process has it, 78 a value of the configuration is refused.\n";
+    "opened, 75 another process has it or has taken the lead: start again, 78 a value of the configuration is refused.\n";
+
+static const char inventory_text[] =
+    "Runs inventory alone: it decides, keeps and publishes; availability nodes follow its stream on the bus (--bus).\n"
+    "Several processes on one PostgreSQL lead in turn: one has the lease, the others forward to it and take over within\n"
+    "5 seconds when it is gone. Each says with --advertise how the others reach it.\n"
+    "\n"
+    "Options, variables, file and exit codes are those of serve.\n";
+
+static const char availability_text[] =
+    "Runs availability alone, in any number: it follows the stream on the bus (--bus), asks --inventory for what it\n"
+    "missed, keeps a copy in --data, and forwards to --inventory whatever is not availability. Never touches the\n"
+    "store of inventory. /readyz is 200 once it has everything.\n"
+    "\n"
+    "Options, variables, file and exit codes are those of serve.\n";
 
 static const char demo_text[] =
     "Starts a server on an empty store and replays a year of real trade through its public HTTP API at full speed:\n"
@@ -72,7 +86,10 @@ static const char describe_text[] = "Prints a reference rendered from the progra
                                     "  openapi    the HTTP API as an OpenAPI 3.1 document\n";
 
 static const struct subcommand table[SUBCOMMANDS] = {
-    [SERVE] = {"serve", "[options]", "Run the server", serve_text, NULL, 0, serve_run},
+    [SERVE] = {"serve", "[options]", "Run the server: both services in one process", serve_text, NULL, 0, serve_run},
+    [INVENTORY] = {"inventory", "[options]", "Run inventory alone", inventory_text, NULL, 0, serve_inventory_run},
+    [AVAILABILITY] =
+        {"availability", "[options]", "Run availability alone", availability_text, NULL, 0, serve_availability_run},
     [DEMO] = {"demo", "[options]", "Replay a year of real trade through a server", demo_text, NULL, 0, demo_run},
     [BENCH] = {"bench", "WORK [options]", "Measure a server under load", bench_text, NULL, 0, bench_run},
     [AUDIT] =
@@ -99,9 +116,14 @@ const struct subcommand *subcommand_find(const char *name)
     return NULL;
 }
 
+static bool is_server(const struct subcommand *s)
+{
+    return s == &table[SERVE] || s == &table[INVENTORY] || s == &table[AVAILABILITY];
+}
+
 static const struct option_row *options_of(const struct subcommand *s, size_t *out_len)
 {
-    if (s == &table[SERVE]) {
+    if (is_server(s)) {
         return config_options(out_len);
     }
     if (s == &table[DEMO]) {
@@ -119,7 +141,7 @@ void subcommand_help_all(FILE *out)
     fprintf(out, "onhand %s: inventory that sells every unit once\n\n", ONHAND_VERSION);
     fprintf(out, "Usage: onhand COMMAND [options]\n\nCommands:\n");
     for (size_t i = 0; i < SUBCOMMANDS; i++) {
-        fprintf(out, "  %-10s %s\n", table[i].name, table[i].summary);
+        fprintf(out, "  %-12s %s\n", table[i].name, table[i].summary);
     }
     for (size_t i = 0; i < SUBCOMMANDS; i++) {
         fprintf(out, "\n");
@@ -164,7 +186,7 @@ void subcommand_help(const struct subcommand *s, FILE *out)
         print_option(&options[i], out);
     }
     if (s == &table[SERVE]) {
-        print_variables(out);
+        print_variables(out); /* once, in the help of all */
     }
 }
 

@@ -111,6 +111,7 @@ struct availability_metrics {
     uint64_t messages; /* applied, the snapshot's included */
     uint64_t renders;
     /* Of a follower of a broker. */
+    bool follows;
     uint64_t seq_known; /* the newest movement that it has heard of */
     uint64_t gaps;      /* times that something was missing */
     uint64_t fills;     /* pages that were asked for */

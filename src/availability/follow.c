@@ -273,6 +273,7 @@ int64_t follow_age_ms(const struct follow *f)
 
 void follow_metrics(const struct follow *f, struct availability_metrics *out)
 {
+    out->follows = true;
     out->seq_known = atomic_load_explicit(&f->seq_known, memory_order_relaxed);
     out->gaps = atomic_load_explicit(&f->gaps, memory_order_relaxed);
     out->fills = atomic_load_explicit(&f->fills, memory_order_relaxed);

@@ -13,6 +13,23 @@ struct str exchange_body(const struct exchange *x)
     return x->sent->body;
 }
 
+/* Only what is forwarded is asked for these, and here nothing is. */
+struct str exchange_request_id(const struct exchange *x)
+{
+    (void)x;
+    return STR("1");
+}
+
+enum http_method exchange_method(const struct exchange *x)
+{
+    return x->sent->operation->method;
+}
+
+struct str exchange_target(const struct exchange *x)
+{
+    return x->sent->query;
+}
+
 struct str exchange_path_param(const struct exchange *x, unsigned n)
 {
     check(n < HTTP_PATH_PARAMS_MAX && !str_is_absent(x->sent->params[n]));
