@@ -136,6 +136,15 @@ static const struct option_row *options_of(const struct subcommand *s, size_t *o
     return s->options;
 }
 
+static void print_text(const struct subcommand *s, FILE *out)
+{
+    fprintf(out, "Usage: onhand %s%s%s\n", s->name, s->arguments[0] == '\0' ? "" : " ", s->arguments);
+    if (s->text[0] != '\0') {
+        fprintf(out, "\n%s", s->text);
+    }
+}
+
+/* The options of all servers are the same: once is enough. */
 void subcommand_help_all(FILE *out)
 {
     fprintf(out, "onhand %s: inventory that sells every unit once\n\n", ONHAND_VERSION);
@@ -145,7 +154,11 @@ void subcommand_help_all(FILE *out)
     }
     for (size_t i = 0; i < SUBCOMMANDS; i++) {
         fprintf(out, "\n");
-        subcommand_help(&table[i], out);
+        if (i == INVENTORY || i == AVAILABILITY) {
+            print_text(&table[i], out);
+        } else {
+            subcommand_help(&table[i], out);
+        }
     }
 }
 
@@ -173,10 +186,7 @@ static void print_variables(FILE *out)
 
 void subcommand_help(const struct subcommand *s, FILE *out)
 {
-    fprintf(out, "Usage: onhand %s%s%s\n", s->name, s->arguments[0] == '\0' ? "" : " ", s->arguments);
-    if (s->text[0] != '\0') {
-        fprintf(out, "\n%s", s->text);
-    }
+    print_text(s, out);
     size_t len;
     const struct option_row *options = options_of(s, &len);
     if (len > 0) {
@@ -185,8 +195,8 @@ void subcommand_help(const struct subcommand *s, FILE *out)
     for (size_t i = 0; i < len; i++) {
         print_option(&options[i], out);
     }
-    if (s == &table[SERVE]) {
-        print_variables(out); /* once, in the help of all */
+    if (is_server(s)) {
+        print_variables(out);
     }
 }
 

@@ -68,7 +68,7 @@ static void the_help_names_every_command_option_variable_and_key(void **state)
     assert_int_equal(RUN("--help"), 0);
     size_t len;
     const struct subcommand *all = subcommands(&len);
-    assert_int_equal(len, 7);
+    assert_int_equal(len, 9);
     for (size_t i = 0; i < len; i++) {
         assert_says(all[i].name);
         assert_says(all[i].summary);
