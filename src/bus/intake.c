@@ -15,6 +15,14 @@ void intake_release(struct intake *in)
     event_box_free(in->box);
 }
 
+void intake_connection(struct intake *in, bool connected)
+{
+    if (connected != in->connected) {
+        log_line(connected ? LOG_INFO : LOG_WARN, connected ? "bus_connected" : "bus_disconnected", "bus=%s", in->bus);
+        in->connected = connected;
+    }
+}
+
 bool intake_is_full(const struct intake *in)
 {
     return event_box_len(in->box) == EVENT_BOX_EVENTS_MAX;

@@ -14,6 +14,7 @@ struct intake {
     const char *bus; /* name of the backend, for the log */
     struct event_box *box;
     bool lent;
+    bool connected;    /* as logged */
     uint64_t skipped;  /* since the last line in the log */
     int64_t logged_ms; /* monotonic; 0: never */
 };
@@ -21,6 +22,8 @@ struct intake {
 void intake_init(struct intake *in, const char *bus, uint32_t partition);
 void intake_release(struct intake *in);
 
+/* Logs when there is a connection that was not there before, or the other way round: a follower has nobody to tell. */
+void intake_connection(struct intake *in, bool connected);
 /* Is there no more room for events? */
 bool intake_is_full(const struct intake *in);
 /* Takes one event, borrowed for the call. Foreign kinds and partitions are skipped in silence, anything else is logged. */

@@ -55,6 +55,18 @@ static void take_garbage(void)
     intake_release(&in);
 }
 
+static void connect_and_lose(void)
+{
+    struct intake in;
+    intake_init(&in, "test", 7);
+    intake_connection(&in, false);
+    intake_connection(&in, true);
+    intake_connection(&in, true);
+    intake_connection(&in, false);
+    intake_connection(&in, false);
+    intake_release(&in);
+}
+
 static void take_foreign(void)
 {
     struct intake in;
@@ -95,12 +107,24 @@ static void what_is_not_for_this_program_is_skipped_in_silence(void **state)
     assert_int_equal(end.len, 0);
 }
 
+static void each_change_of_the_connection_is_logged(void **state)
+{
+    (void)state;
+    struct child_end end;
+    child_run(connect_and_lose, &end);
+    assert_int_equal(end.signal, 0);
+    assert_int_equal(lines_in(&end), 2);
+    assert_non_null(strstr(end.text, "level=info event=bus_connected bus=test\n"));
+    assert_non_null(strstr(end.text, "level=warn event=bus_disconnected bus=test\n"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_taken_is_lent_and_then_gone),
         cmocka_unit_test(it_is_full_in_the_end),
         cmocka_unit_test(garbage_is_logged_once_in_a_while_with_its_count),
+        cmocka_unit_test(each_change_of_the_connection_is_logged),
         cmocka_unit_test(what_is_not_for_this_program_is_skipped_in_silence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

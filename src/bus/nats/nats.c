@@ -35,7 +35,8 @@
 #define PING_MS 2000
 #define RECONNECT_MS 200
 #define RECONNECT_JITTER_MS 100
-#define SLICE_MS 50 /* how often a waiting call looks whether the bus was closed or the connection broke */
+#define SLICES_MS 500 /* a follower's look at its connection */
+#define SLICE_MS 50   /* how often a waiting call looks whether the bus was closed or the connection broke */
 
 struct bus_nats {
     struct bus base;
@@ -55,7 +56,6 @@ struct bus_nats {
     uint64_t reconnects; /* the library's count */
     /* The following end. */
     struct intake intake;
-    bool was_connected; /* as logged */
 };
 
 static const struct bus_ops bus_nats_ops;
@@ -161,16 +161,6 @@ static bool have_connection(struct bus_nats *b)
 static bool is_connected(struct bus_nats *b)
 {
     return have_connection(b) && natsConnection_Status(b->connection) == NATS_CONN_STATUS_CONNECTED;
-}
-
-/* Who publishes tells its caller; a follower has nobody to tell. */
-static void log_connection(struct bus_nats *b)
-{
-    bool connected = is_connected(b);
-    if (connected != b->was_connected && !atomic_load(&b->closed)) {
-        log_line(connected ? LOG_INFO : LOG_WARN, connected ? "bus_connected" : "bus_disconnected", "bus=nats");
-        b->was_connected = connected;
-    }
 }
 
 static void nap(int64_t ms)
@@ -421,26 +411,31 @@ static void take_events(struct bus_nats *b, int64_t wait_ms)
     }
 }
 
+/* One look, of up to `wait_ms`. */
+static const struct bus_message *receive_slice(struct bus_nats *b, int64_t wait_ms)
+{
+    intake_connection(&b->intake, is_connected(b));
+    if (!have_connection(b)) {
+        nap(wait_ms < SLICE_MS ? wait_ms : SLICE_MS);
+        return NULL;
+    }
+    take_events(b, wait_ms < SLICES_MS ? wait_ms : SLICES_MS);
+    return intake_lend(&b->intake);
+}
+
 static const struct bus_message *receive(struct bus *base, int timeout_ms)
 {
     struct bus_nats *b = bus_nats_from(base);
     int64_t until_ms = timeout_ms < 0 ? INT64_MAX : clock_mono_ms() + timeout_ms;
-    const struct bus_message *m = NULL;
     check(b->end == BUS_FOLLOWS);
-    for (;;) {
-        log_connection(b);
+    while (!atomic_load(&b->closed)) {
         int64_t left_ms = until_ms - clock_mono_ms();
-        int64_t wait_ms = left_ms < 0 ? 0 : left_ms > SLICE_MS * 10 ? SLICE_MS * 10 : left_ms;
-        if (have_connection(b)) {
-            take_events(b, wait_ms);
-            m = intake_lend(&b->intake);
-        } else if (!atomic_load(&b->closed)) {
-            nap(wait_ms < SLICE_MS ? wait_ms : SLICE_MS);
-        }
-        if (m != NULL || left_ms <= 0 || atomic_load(&b->closed)) {
+        const struct bus_message *m = receive_slice(b, left_ms > 0 ? left_ms : 0);
+        if (m != NULL || left_ms <= 0) {
             return m;
         }
     }
+    return NULL;
 }
 
 static void done(struct bus *base, const struct bus_message *m)
