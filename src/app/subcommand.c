@@ -12,7 +12,7 @@
 
 #include <string.h>
 
-#define OPENAPI_BYTES_MAX (8 * 1024 * 1024)
+#define REFERENCE_TEXT_BYTES_MAX (8 * 1024 * 1024)
 #define HELP_COLUMN 34
 
 static int run_audit(int argc, char **argv);
@@ -83,7 +83,8 @@ static const char audit_text[] =
 
 static const char describe_text[] = "Prints a reference rendered from the program's own declarations:\n"
                                     "\n"
-                                    "  openapi    the HTTP API as an OpenAPI 3.1 document\n";
+                                    "  openapi     the HTTP API as an OpenAPI 3.1 document\n"
+                                    "  asyncapi    the stream of changes as an AsyncAPI 3.0 document\n";
 
 static const struct subcommand table[SUBCOMMANDS] = {
     [SERVE] = {"serve", "[options]", "Run the server: both services in one process", serve_text, NULL, 0, serve_run},
@@ -95,7 +96,7 @@ static const struct subcommand table[SUBCOMMANDS] = {
     [AUDIT] =
         {"audit", "[options]", "Check the books of a data directory", audit_text, audit_options,
          ARRAY_LEN(audit_options), run_audit},
-    [DESCRIBE] = {"describe", "openapi", "Print a reference", describe_text, NULL, 0, run_describe},
+    [DESCRIBE] = {"describe", "WHAT", "Print a reference", describe_text, NULL, 0, run_describe},
     [VERSION] = {"version", "", "Print the version", "", NULL, 0, run_version},
     [HELP] = {"help", "[command]", "Print help", "", NULL, 0, run_help},
 };
@@ -261,11 +262,11 @@ static int run_audit(int argc, char **argv)
     return audit_run(data_dir, stdout);
 }
 
-static int print_openapi(void)
+static int print_reference(enum err (*render)(struct buf *out))
 {
     struct buf text;
-    buf_init(&text, OPENAPI_BYTES_MAX);
-    enum err e = openapi_render(&text);
+    buf_init(&text, REFERENCE_TEXT_BYTES_MAX);
+    enum err e = render(&text);
     check(e == ERR_OK);
     bool written = fwrite(text.ptr, 1, text.len, stdout) == text.len && fputc('\n', stdout) != EOF;
     written = written && fflush(stdout) == 0;
@@ -275,10 +276,13 @@ static int print_openapi(void)
 
 static int run_describe(int argc, char **argv)
 {
-    if (argc != 1 || strcmp(argv[0], "openapi") != 0) {
-        return subcommand_refuse("describe", EXIT_BAD_USAGE, "say what: openapi");
+    if (argc == 1 && strcmp(argv[0], "openapi") == 0) {
+        return print_reference(openapi_render);
     }
-    return print_openapi();
+    if (argc == 1 && strcmp(argv[0], "asyncapi") == 0) {
+        return print_reference(asyncapi_render);
+    }
+    return subcommand_refuse("describe", EXIT_BAD_USAGE, "say what: openapi or asyncapi");
 }
 
 static int run_version(int argc, char **argv)

@@ -126,6 +126,16 @@ static void the_openapi_document_is_printed(void **state)
     assert_says("{");
 }
 
+static void the_asyncapi_document_is_printed(void **state)
+{
+    (void)state;
+    START("describe", "asyncapi");
+    assert_true(process_wait_for(&process, "\"asyncapi\"", END_MS));
+    close(process.out);
+    kill(process.pid, SIGKILL);
+    assert_says("{");
+}
+
 static void what_is_not_understood_is_refused_in_one_line(void **state)
 {
     (void)state;
@@ -314,6 +324,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(each_command_has_its_own_help_in_two_ways),
         cmocka_unit_test(the_version_is_one_line),
         cmocka_unit_test(the_openapi_document_is_printed),
+        cmocka_unit_test(the_asyncapi_document_is_printed),
         cmocka_unit_test(what_is_not_understood_is_refused_in_one_line),
         cmocka_unit_test_setup_teardown(
             a_bad_file_ends_the_start_with_78_and_names_the_line, make_data_dir, remove_data_dir),
