@@ -1,6 +1,7 @@
 #include "app/backends.h"
 
 #include "bus/nats/nats.h"
+#include "bus/redis/redis.h"
 #include "store/postgres/postgres.h"
 #include "store/sqlite/sqlite.h"
 
@@ -34,6 +35,7 @@ static const struct {
     bus_open_fn open;
 } buses[] = {
     {"nats://", bus_nats_open},
+    {"redis://", bus_redis_open},
 };
 
 enum err

@@ -37,3 +37,20 @@ void bus_free(struct bus *b)
         b->ops->free(b);
     }
 }
+
+static uint64_t greater(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+struct bus_position bus_message_end(const struct bus_message *m)
+{
+    struct bus_position end = m->position;
+    for (size_t i = 0; i < m->levels_len; i++) {
+        end.seq = greater(end.seq, m->levels[i].seq);
+    }
+    for (size_t i = 0; i < m->items_len; i++) {
+        end.items = greater(end.items, m->items[i].item);
+    }
+    return end;
+}

@@ -89,6 +89,9 @@ void bus_close(struct bus *b);
 /* Accepts NULL. No thread is in a call on it, no message is borrowed. */
 void bus_free(struct bus *b);
 
+/* The highest seq and number of an item that a message names, for a backend's `last`. */
+struct bus_position bus_message_end(const struct bus_message *m);
+
 /* Which end of a broker's bus a process has. */
 enum bus_end { BUS_PUBLISHES, BUS_FOLLOWS };
 

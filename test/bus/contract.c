@@ -413,6 +413,35 @@ static void both_ends_go_on_when_the_broker_is_back_with_nothing(void **state)
     goes_on_after(wipe);
 }
 
+/* Not a bus that cannot tell. */
+static void assert_end(struct bus *publisher, uint64_t seq, uint64_t items)
+{
+    struct bus_position end = {0};
+    enum err e;
+    for (int i = 0; (e = bus_last(publisher, &end, NULL)) == ERR_IO && i < TRIES; i++) {
+        usleep(100000);
+    }
+    if (e != ERR_NOT_FOUND) {
+        assert_int_equal(e, ERR_OK);
+        assert_int_equal(end.seq, seq);
+        assert_int_equal(end.items, items);
+    }
+}
+
+static void the_end_of_the_stream_is_known_until_the_broker_is_wiped(void **state)
+{
+    (void)state;
+    struct bus *publisher = open_publisher();
+    assert_end(publisher, 0, 0);
+    assert_true(publish_rows(publisher, 1, 30, 20));
+    assert_end(publisher, 30, 20);
+    broker_stop(suite->broker, SIGKILL);
+    wipe();
+    broker_start(suite->broker);
+    assert_end(publisher, 0, 0);
+    bus_free(publisher);
+}
+
 /* The broker was away without anybody noticing: no call was made meanwhile. */
 static void a_broker_that_was_away_for_a_moment_is_no_trouble(void **state)
 {
@@ -544,6 +573,7 @@ static const struct {
     ROW(without_a_broker_publish_fails_and_receive_waits),
     ROW(both_ends_go_on_when_the_broker_is_back),
     ROW(both_ends_go_on_when_the_broker_is_back_with_nothing),
+    ROW(the_end_of_the_stream_is_known_until_the_broker_is_wiped),
     ROW(a_broker_that_was_away_for_a_moment_is_no_trouble),
     ROW(a_broker_that_stands_still_is_not_waited_for_for_ever),
     ROW(a_closed_bus_lets_its_receiver_go),

@@ -41,6 +41,7 @@
 struct bus_nats {
     struct bus base;
     enum bus_end end;
+    uint32_t partition;
     natsOptions *options;
     char topic[SUBJECT_BYTES_MAX]; /* "onhand.<partition>" */
     pthread_mutex_t lock;          /* guards `connection` between the calling thread, which sets it, and close() */
@@ -390,6 +391,50 @@ static enum err publish(struct bus *base, const struct bus_message *m, struct er
     return u.err;
 }
 
+/* The newest event of a kind that the stream holds, if any, into the box. */
+static natsStatus read_newest(struct bus_nats *b, jsCtx *js, enum event_kind kind, struct event_box *box)
+{
+    char subject[SUBJECT_BYTES_MAX + 32];
+    natsMsg *msg = NULL;
+    jsErrCode code = 0;
+    snprintf(subject, sizeof(subject), "%s.%s", b->topic, event_kind_name(kind));
+    natsStatus s = js_GetLastMsg(&msg, js, STREAM, subject, NULL, &code);
+    if (s == NATS_OK) {
+        struct str json = {natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg)};
+        (void)!event_box_add(box, json, NULL); /* what is not ours says nothing */
+    }
+    natsMsg_Destroy(msg);
+    return s == NATS_NOT_FOUND ? NATS_OK : s;
+}
+
+static natsStatus read_end(struct bus_nats *b, int64_t wait_ms, struct event_box *box)
+{
+    jsCtx *js = NULL;
+    jsOptions options;
+    natsStatus s = jsOptions_Init(&options);
+    options.Wait = wait_ms;
+    s = s != NATS_OK ? s : natsConnection_JetStream(&js, b->connection, &options);
+    for (int kind = 0; kind < EVENT_KIND_COUNT && s == NATS_OK; kind++) {
+        s = read_newest(b, js, (enum event_kind)kind, box);
+    }
+    jsCtx_Destroy(js);
+    return s;
+}
+
+static enum err last(struct bus *base, struct bus_position *out, struct err_note *note)
+{
+    struct bus_nats *b = bus_nats_from(base);
+    int64_t until_ms = clock_mono_ms() + BUS_CONFIRM_MS;
+    check(b->end == BUS_PUBLISHES);
+    TRY(wait_connected(b, until_ms, note));
+    TRY(ensure_stream(b, until_ms, note));
+    struct event_box *box = event_box_new(b->partition);
+    natsStatus s = read_end(b, BUS_CONFIRM_MS, box);
+    *out = bus_message_end(event_box_message(box));
+    event_box_free(box);
+    return s == NATS_OK ? ERR_OK : failed(note, "the end of the stream cannot be read", natsStatus_GetText(s));
+}
+
 /* Following. */
 
 /* Takes what has come, and waits up to `wait_ms` for the first event. */
@@ -476,6 +521,7 @@ static void free_bus(struct bus *base)
 static const struct bus_ops bus_nats_ops = {
     .name = "nats",
     .publish = publish,
+    .last = last,
     .receive = receive,
     .done = done,
     .close = close_bus,
@@ -536,6 +582,7 @@ static struct bus_nats *make_bus(const struct bus_options *o)
     struct bus_nats *b = mem_new(sizeof(*b));
     b->base.ops = &bus_nats_ops;
     b->end = o->end;
+    b->partition = o->partition;
     snprintf(b->topic, sizeof(b->topic), "onhand.%" PRIu32, o->partition);
     int failed_to_init = pthread_mutex_init(&b->lock, NULL);
     check(failed_to_init == 0);

@@ -39,6 +39,7 @@ struct place {
 struct bus_redis {
     struct bus base;
     enum bus_end end;
+    uint32_t partition;
     struct endpoint server; /* its strings are those of `url` */
     char *url;
     char *host;
@@ -413,6 +414,44 @@ static bool await_answer(struct bus_redis *b, int64_t wait_ms)
     return clock_mono_ms() - b->asked_ms < TURN_MS + ANSWER_MS;
 }
 
+/* Entries at the end that are looked at to find out where the stream ends: a position is among them. */
+#define LAST_ENTRIES 1000
+
+static enum err read_end(struct bus_redis *b, struct event_box *box, struct err_note *note)
+{
+    char count[U64_DIGITS_MAX];
+    struct str entries = str_from_u64(LAST_ENTRIES, count);
+    redisReply *reply = NULL;
+    const char *words[] = {"XREVRANGE", b->key, "+", "-", "COUNT", entries.ptr};
+    const size_t sizes[] = {9, strlen(b->key), 1, 1, 5, entries.len};
+    TRY(run(b->connection, ARRAY_LEN(words), words, sizes, &reply, note));
+    struct place at;
+    enum err e = reply->type == REDIS_REPLY_ARRAY ? ERR_OK : failed(note, words[0], "odd answer");
+    /* From the oldest on, so that the newest position stays. */
+    for (size_t i = e == ERR_OK ? reply->elements : 0; i-- > 0;) {
+        if (place_of(reply->element[i], &at)) {
+            (void)!event_box_add(box, event_of(reply->element[i]), NULL); /* what is not ours says nothing */
+        }
+    }
+    freeReplyObject(reply);
+    return e;
+}
+
+static enum err last(struct bus *base, struct bus_position *out, struct err_note *note)
+{
+    struct bus_redis *b = bus_redis_from(base);
+    check(b->end == BUS_PUBLISHES);
+    TRY(wait_connected(b, clock_mono_ms() + BUS_CONFIRM_MS, note));
+    struct event_box *box = event_box_new(b->partition);
+    enum err e = set_timeout(b->connection, ANSWER_MS) ? read_end(b, box, note) : ERR_IO;
+    *out = bus_message_end(event_box_message(box));
+    event_box_free(box);
+    if (e != ERR_OK) {
+        drop_connection(b);
+    }
+    return e;
+}
+
 /* One look, of up to `wait_ms`. */
 static const struct bus_message *receive_slice(struct bus_redis *b, int64_t wait_ms)
 {
@@ -479,6 +518,7 @@ static void free_bus(struct bus *base)
 static const struct bus_ops bus_redis_ops = {
     .name = "redis",
     .publish = publish,
+    .last = last,
     .receive = receive,
     .done = done,
     .close = close_bus,
@@ -499,6 +539,7 @@ enum err bus_redis_open(const struct bus_options *o, struct bus **out, struct er
     struct bus_redis *b = mem_new(sizeof(*b));
     b->base.ops = &bus_redis_ops;
     b->end = o->end;
+    b->partition = o->partition;
     b->url = mem_copy_str(str_from(o->url));
     snprintf(b->key, sizeof(b->key), "onhand:stream:%" PRIu32, o->partition);
     int made = pthread_mutex_init(&b->lock, NULL);
