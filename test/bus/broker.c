@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define READY_TRIES 3000
+#define READY_TRIES 12000 /* of 10 ms: some need half a minute on a busy machine */
 
 static struct sockaddr_in address_of(uint16_t port)
 {
