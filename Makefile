@@ -5,6 +5,8 @@ BUILD := build
 SANITIZE := -Db_lundef=false -Doptimization=1 -Dwerror=false
 # There is nothing for the thread sanitizer in a world that has one.
 ONE_THREAD := sim/world sim/again sim/restart sim/disk sim/disk_raw
+# librdkafka makes its threads with thrd_create, which the thread sanitizer of gcc 12 does not know: it crashes.
+UNKNOWN_THREADS := bus/kafka
 
 .PHONY: all demo test lint asan tsan valgrind coverage fuzz plants deep bench clean help
 
@@ -31,7 +33,7 @@ asan: ## run all tests with address and undefined-behaviour sanitizers
 tsan: ## run the C tests with the thread sanitizer
 	@tools/setup test
 	@tools/build tests $(BUILD)-tsan -Db_sanitize=thread $(SANITIZE)
-	@BUILD=$(BUILD)-tsan TEST_LEFT_OUT="$(ONE_THREAD)" TEST_TIMEOUT_FACTOR=20 TSAN_OPTIONS=halt_on_error=1 tools/test c
+	@BUILD=$(BUILD)-tsan TEST_LEFT_OUT="$(ONE_THREAD) $(UNKNOWN_THREADS)" TEST_TIMEOUT_FACTOR=20 TSAN_OPTIONS=halt_on_error=1 tools/test c
 
 valgrind: ## run the C tests under valgrind, but for those that start the program
 	@tools/setup valgrind
