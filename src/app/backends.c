@@ -1,5 +1,7 @@
 #include "app/backends.h"
 
+#include "bus/amqp/amqp.h"
+#include "bus/kafka/kafka.h"
 #include "bus/nats/nats.h"
 #include "bus/redis/redis.h"
 #include "store/postgres/postgres.h"
@@ -36,6 +38,8 @@ static const struct {
 } buses[] = {
     {"nats://", bus_nats_open},
     {"redis://", bus_redis_open},
+    {"amqp://", bus_amqp_open},
+    {"kafka://", bus_kafka_open},
 };
 
 enum err
