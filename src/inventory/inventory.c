@@ -14,6 +14,10 @@
 #include <stdatomic.h>
 #include <time.h>
 
+/* Between tries to read a store that cannot be reached: at first, and at most. */
+#define RELOAD_WAIT_MS 50
+#define RELOAD_WAIT_MS_MAX 1000
+
 /* A first-in first-out list, linked through the member `next`. */
 #define QUEUE(type) \
     struct {        \
@@ -57,6 +61,9 @@ struct inventory {
     enum err commit_err;
     struct err_note commit_note;
     int64_t committed_ns;
+    bool reloading; /* the store thread reads what the store holds, and tries again while it cannot be reached */
+    bool reloaded;  /* that is over, with `commit_err`; `image` when it is ERR_OK */
+    struct sequencer_image *image;
 
     struct inventory_metrics metrics; /* the sequencer's, copied each turn */
     struct inventory_histogram commit_us;
@@ -131,6 +138,12 @@ static void io_publish(void *ctx, struct bus_message *m)
  * The store thread.
  */
 
+static struct timespec mono_deadline(int64_t in_ms)
+{
+    int64_t at_ns = clock_mono_ns() + in_ms * 1000000;
+    return (struct timespec){.tv_sec = at_ns / 1000000000, .tv_nsec = at_ns % 1000000000};
+}
+
 static void commit(struct inventory *inv, const struct batch *batch)
 {
     struct err_note note = {""};
@@ -148,21 +161,58 @@ static void commit(struct inventory *inv, const struct batch *batch)
     pthread_mutex_unlock(&inv->lock);
 }
 
+/* False: the threads end. */
+static bool pause_store(struct inventory *inv, int64_t wait_ms)
+{
+    struct timespec deadline = mono_deadline(wait_ms);
+    pthread_mutex_lock(&inv->lock);
+    while (!inv->threads_end && pthread_cond_timedwait(&inv->store_wakes, &inv->lock, &deadline) == 0) {
+    }
+    bool goes_on = !inv->threads_end;
+    pthread_mutex_unlock(&inv->lock);
+    return goes_on;
+}
+
+/* What is in memory fell with a commit: read what the store holds, however long that takes. */
+static void reload(struct inventory *inv)
+{
+    struct err_note note = {""};
+    struct sequencer_image *image = NULL;
+    int64_t wait_ms = RELOAD_WAIT_MS;
+    enum err e = sequencer_image_read(inv->options.store, &image, &note);
+    while (e == ERR_STORE_AWAY && pause_store(inv, wait_ms)) {
+        wait_ms = wait_ms * 2 < RELOAD_WAIT_MS_MAX ? wait_ms * 2 : RELOAD_WAIT_MS_MAX;
+        e = sequencer_image_read(inv->options.store, &image, &note);
+    }
+    pthread_mutex_lock(&inv->lock);
+    inv->reloading = false;
+    inv->reloaded = true;
+    inv->image = image;
+    inv->commit_err = e;
+    inv->commit_note = note;
+    pthread_cond_signal(&inv->sequencer_wakes);
+    pthread_mutex_unlock(&inv->lock);
+}
+
 static void *store_main(void *arg)
 {
     struct inventory *inv = arg;
     pthread_setname_np(pthread_self(), "store");
     for (;;) {
         pthread_mutex_lock(&inv->lock);
-        while (inv->batch == NULL && !inv->threads_end) {
+        while (inv->batch == NULL && !inv->reloading && !inv->threads_end) {
             pthread_cond_wait(&inv->store_wakes, &inv->lock);
         }
         const struct batch *batch = inv->batch;
+        bool reloading = inv->reloading;
         pthread_mutex_unlock(&inv->lock);
-        if (batch == NULL) {
+        if (batch != NULL) {
+            commit(inv, batch);
+        } else if (reloading) {
+            reload(inv);
+        } else {
             return NULL;
         }
-        commit(inv, batch);
     }
 }
 
@@ -206,23 +256,19 @@ static void *desk_main(void *arg)
 struct inbox {
     struct lookup *answered;
     bool committed;
+    bool reloaded;
     enum err commit_err;
     struct err_note commit_note;
     int64_t committed_ns;
+    struct sequencer_image *image;
     bool stop;
 };
-
-static struct timespec mono_deadline(int64_t in_ms)
-{
-    int64_t at_ns = clock_mono_ns() + in_ms * 1000000;
-    return (struct timespec){.tv_sec = at_ns / 1000000000, .tv_nsec = at_ns % 1000000000};
-}
 
 /* Something to do at once? `room`: requests can be taken. */
 static bool has_work(const struct inventory *inv, bool room)
 {
     return (room && (inv->requests.head != NULL || inv->backlog.head != NULL)) || inv->answered.head != NULL ||
-        inv->committed || (inv->stopping && sequencer_is_idle(inv->sequencer));
+        inv->committed || inv->reloaded || (inv->stopping && sequencer_is_idle(inv->sequencer));
 }
 
 static void inbox_wait(struct inventory *inv, bool room)
@@ -255,6 +301,8 @@ static void inbox_take(struct inventory *inv, struct inbox *in)
     *in = (struct inbox){
         .answered = inv->answered.head,
         .committed = inv->committed,
+        .reloaded = inv->reloaded,
+        .image = inv->image,
         .commit_err = inv->commit_err,
         .commit_note = inv->commit_note,
         .committed_ns = inv->committed_ns,
@@ -263,6 +311,8 @@ static void inbox_take(struct inventory *inv, struct inbox *in)
     backlog_extend(inv);
     QUEUE_INIT(&inv->answered);
     inv->committed = false;
+    inv->reloaded = false;
+    inv->image = NULL;
     pthread_mutex_unlock(&inv->lock);
 }
 
@@ -293,35 +343,46 @@ static void fail(struct inventory *inv, enum err e, const struct err_note *note)
     inv->options.failed(inv->options.failed_ctx, e, note);
 }
 
-/* Nothing of the batch is stored: take the state from the store again. */
-static enum err reload(struct inventory *inv, struct err_note *note)
+static void log_store(enum log_level level, const char *event, const struct err_note *note)
 {
-    struct inventory_metrics metrics;
-    sequencer_metrics(inv->sequencer, &metrics);
-    struct store_head head = {.epoch = metrics.epoch};
-    return sequencer_load(inv->sequencer, inv->options.store, &head, note);
+    char quoted[300];
+    log_line(level, event, "note=%s", log_quote(note->text, quoted, sizeof(quoted)));
+}
+
+/* The state in memory is void: the store thread reads that of the store. Until then the sequencer refuses all. */
+static void begin_reload(struct inventory *inv)
+{
+    pthread_mutex_lock(&inv->lock);
+    inv->reloading = true;
+    pthread_cond_signal(&inv->store_wakes);
+    pthread_mutex_unlock(&inv->lock);
 }
 
 static bool take_commit(struct inventory *inv, const struct inbox *in)
 {
-    struct err_note note = in->commit_note;
     switch (sequencer_committed(inv->sequencer, in->commit_err, in->committed_ns)) {
     case SEQUENCER_GO_ON:
         return true;
-    case SEQUENCER_RELOAD: {
-        char quoted[300];
-        log_line(LOG_ERROR, "store_full", "note=%s", log_quote(note.text, quoted, sizeof(quoted)));
-        enum err e = reload(inv, &note);
-        if (e != ERR_OK) {
-            fail(inv, e, &note);
-        }
-        return e == ERR_OK;
-    }
+    case SEQUENCER_RELOAD:
+        log_store(LOG_ERROR, err_info(in->commit_err)->slug, &in->commit_note);
+        begin_reload(inv);
+        return true;
     case SEQUENCER_STOP:
-        fail(inv, in->commit_err, &note);
+        fail(inv, in->commit_err, &in->commit_note);
         return false;
     }
     unreachable("what to do after a commit");
+}
+
+static bool take_reload(struct inventory *inv, const struct inbox *in)
+{
+    if (in->commit_err != ERR_OK) {
+        fail(inv, in->commit_err, &in->commit_note);
+        return false;
+    }
+    sequencer_restore(inv->sequencer, in->image);
+    log_line(LOG_INFO, "store_reloaded", "seq=%llu", (unsigned long long)ledger_seq(sequencer_ledger(inv->sequencer)));
+    return true;
 }
 
 static void take_backlog(struct inventory *inv)
@@ -349,7 +410,7 @@ static bool turn(struct inventory *inv)
     struct inbox in;
     inbox_take(inv, &in);
     sequencer_tick(inv->sequencer, ledger_clock_now_ms(&inv->clock));
-    if (in.committed && !take_commit(inv, &in)) {
+    if ((in.committed && !take_commit(inv, &in)) || (in.reloaded && !take_reload(inv, &in))) {
         return false;
     }
     struct lookup *next;
@@ -600,6 +661,7 @@ void inventory_free(struct inventory *inv)
     sequencer_free(inv->sequencer);
     relay_free(inv->relay);
     store_reader_free(inv->relay_reader);
+    sequencer_image_free(inv->image);
     desk_release(&inv->lookup_desk);
     desk_release(&inv->query_desk);
     pthread_cond_destroy(&inv->sequencer_wakes);

@@ -26,6 +26,7 @@ struct sequencer {
     struct pack packs[2];
     struct pack *open;
     struct pack *committing; /* NULL: the store is idle */
+    bool is_away;            /* what is in memory fell with a commit; until it is restored, everything is refused */
     uint64_t epoch;
     int64_t now_ms;
     int64_t paused_until_ms;
@@ -41,8 +42,12 @@ struct sequencer {
     size_t lookups;     /* outstanding */
     size_t waiting;     /* requests that wait on them */
 
+    uint64_t published_seq;   /* followers know of all up to here */
+    uint64_t published_items; /* and of so many items */
+
     struct inventory_metrics metrics;
-    struct bus_message message; /* arrays are kept */
+    struct inventory_metrics last_metrics; /* while it is away: those from before */
+    struct bus_message message;            /* arrays are kept */
     size_t message_levels_cap, message_items_cap;
 };
 
@@ -88,34 +93,90 @@ void sequencer_free(struct sequencer *s)
     mem_free(s);
 }
 
+struct sequencer_image {
+    struct ledger *ledger;
+    struct map keys;
+    uint64_t keys_len;
+    uint64_t key_row;
+    int64_t keys_oldest_ms;
+};
+
 static void key_loaded(void *ctx, const struct key_row *row)
 {
-    struct sequencer *s = ctx;
-    map_add(&s->keys, key_hash(row->operation, row->key), row->row);
-    s->keys_oldest_ms = s->metrics.keys == 0 ? row->time_ms : s->keys_oldest_ms;
-    s->metrics.keys++;
-    check(row->row > s->key_row);
-    s->key_row = row->row;
+    struct sequencer_image *i = ctx;
+    map_add(&i->keys, key_hash(row->operation, row->key), row->row);
+    i->keys_oldest_ms = i->keys_len == 0 ? row->time_ms : i->keys_oldest_ms;
+    i->keys_len++;
+    check(row->row > i->key_row);
+    i->key_row = row->row;
 }
 
-enum err sequencer_load(struct sequencer *s, struct store *store, const struct store_head *head, struct err_note *note)
+enum err sequencer_image_read(struct store *store, struct sequencer_image **out, struct err_note *note)
 {
-    check(s->committing == NULL && (s->open == NULL || s->open->requests == NULL));
+    struct sequencer_image *i = mem_new(sizeof(*i));
+    i->ledger = ledger_new();
+    map_init(&i->keys);
+    enum err e = store_load(store, i->ledger, &(struct store_key_sink){.ctx = i, .key = key_loaded}, note);
+    if (e != ERR_OK) {
+        sequencer_image_free(i);
+        return e;
+    }
+    *out = i;
+    return ERR_OK;
+}
+
+void sequencer_image_free(struct sequencer_image *i)
+{
+    if (i == NULL) {
+        return;
+    }
+    ledger_free(i->ledger);
+    map_release(&i->keys);
+    mem_free(i);
+}
+
+/* Takes over what is in the image. */
+static void take_image(struct sequencer *s, struct sequencer_image *i)
+{
     ledger_free(s->ledger);
-    s->ledger = ledger_new();
+    s->ledger = i->ledger;
+    i->ledger = NULL;
     map_release(&s->keys);
-    map_init(&s->keys);
-    s->metrics.keys = 0;
-    s->key_row = 0;
-    s->keys_oldest_ms = 0;
-    s->epoch = head->epoch;
-    s->now_ms = head->time_ms > s->now_ms ? head->time_ms : s->now_ms;
-    TRY(store_load(store, s->ledger, &(struct store_key_sink){.ctx = s, .key = key_loaded}, note));
+    s->keys = i->keys;
+    map_init(&i->keys);
+    s->metrics.keys = i->keys_len;
+    s->keys_oldest_ms = i->keys_oldest_ms;
+    s->key_row = i->key_row;
+    sequencer_image_free(i);
+}
+
+static void publish_missed(struct sequencer *s);
+
+void sequencer_restore(struct sequencer *s, struct sequencer_image *image)
+{
+    bool is_first = s->ledger == NULL;
+    check(s->committing == NULL && (s->open == NULL || s->open->requests == NULL));
+    take_image(s, image);
     /* Also when all were purged: waiting requests know the rows that were there before. */
     s->key_row = s->key_row > s->key_row_committed ? s->key_row : s->key_row_committed;
     s->key_row_committed = s->key_row;
     s->open = &s->packs[0];
     pack_begin(s, s->open);
+    s->is_away = false;
+    if (is_first) { /* followers begin with a snapshot of this */
+        s->published_seq = ledger_seq(s->ledger);
+        s->published_items = ledger_counts(s->ledger).items;
+    }
+    publish_missed(s);
+}
+
+enum err sequencer_load(struct sequencer *s, struct store *store, const struct store_head *head, struct err_note *note)
+{
+    struct sequencer_image *image = NULL;
+    s->epoch = head->epoch;
+    s->now_ms = head->time_ms > s->now_ms ? head->time_ms : s->now_ms;
+    TRY(sequencer_image_read(store, &image, note));
+    sequencer_restore(s, image);
     return ERR_OK;
 }
 
@@ -135,7 +196,7 @@ void inventory_histogram_add(struct inventory_histogram *h, uint64_t value)
 
 static bool is_paused(const struct sequencer *s)
 {
-    return s->now_ms < s->paused_until_ms;
+    return s->is_away || s->now_ms < s->paused_until_ms;
 }
 
 bool sequencer_has_room(const struct sequencer *s)
@@ -260,10 +321,16 @@ static void replay(struct sequencer *s, struct request *r, const struct key_row 
     finish(r, ERR_OK);
 }
 
+/* Of a request whose lookup failed. */
+static enum err lookup_failure(enum err e)
+{
+    return e == ERR_STORE_AWAY ? ERR_NOT_COMMITTED : ERR_INTERNAL;
+}
+
 static void key_looked_up(struct sequencer *s, struct lookup *l, struct request *r)
 {
     if (l->err != ERR_OK && l->err != ERR_NOT_FOUND) {
-        finish(r, ERR_INTERNAL);
+        finish(r, lookup_failure(l->err));
         return;
     }
     bool same = l->err == ERR_OK && str_equal(l->key.key, r->key) &&
@@ -323,7 +390,7 @@ static void reservation_looked_up(struct sequencer *s, struct lookup *l)
     bool found = map_remove(&s->recalls, uuid_hash(l->id), (uint64_t)(uintptr_t)l);
     check(found);
     /* An open one was in memory all along unless the ledger was reloaded meanwhile; then it is there now. */
-    if (l->err == ERR_OK && ledger_reservation(s->ledger, l->id) == NULL) {
+    if (l->err == ERR_OK && !s->is_away && ledger_reservation(s->ledger, l->id) == NULL) {
         check(!reservation_state_is_open(l->reservation.state));
         ledger_restore_reservation(s->ledger, &l->reservation);
     }
@@ -333,7 +400,7 @@ static void reservation_looked_up(struct sequencer *s, struct lookup *l)
         s->waiting--;
         r->reservation_unknown = l->err == ERR_NOT_FOUND;
         if (l->err != ERR_OK && l->err != ERR_NOT_FOUND) {
-            finish(r, ERR_INTERNAL);
+            finish(r, lookup_failure(l->err));
         } else {
             sequencer_request(s, r);
         }
@@ -363,6 +430,9 @@ static bool key_is_over(const struct sequencer *s, const struct lookup_key *k)
 static void oldest_looked_up(struct sequencer *s, const struct lookup *l)
 {
     s->purging = false;
+    if (s->is_away) {
+        return;
+    }
     s->keys_oldest_ms = 0;
     for (size_t i = 0; l->err == ERR_OK && i < l->oldest_len; i++) {
         const struct lookup_key *k = &l->oldest[i];
@@ -502,6 +572,27 @@ static void message_add_levels(struct sequencer *s, const struct changes *c)
     }
 }
 
+static void message_begin(struct sequencer *s, uint64_t seq, int64_t time_ms, int64_t mono_ns)
+{
+    struct bus_message *m = &s->message;
+    m->partition = s->options.partition;
+    m->seq = seq;
+    m->time_ms = time_ms;
+    m->committed_ns = mono_ns;
+    m->levels_len = 0;
+    m->items_len = 0;
+}
+
+static void message_send(struct sequencer *s)
+{
+    const struct bus_message *m = &s->message;
+    s->options.io.publish(s->options.io.ctx, &s->message);
+    s->published_seq = m->seq;
+    for (size_t i = 0; i < m->items_len; i++) { /* also some that were defined anew */
+        s->published_items = m->items[i].item > s->published_items ? m->items[i].item : s->published_items;
+    }
+}
+
 static void publish(struct sequencer *s, const struct pack *p, int64_t mono_ns)
 {
     const struct changes *c = &p->changes;
@@ -509,19 +600,47 @@ static void publish(struct sequencer *s, const struct pack *p, int64_t mono_ns)
     if (c->levels_len == 0 && c->items_len == 0) {
         return;
     }
-    m->partition = s->options.partition;
-    m->seq = p->batch.seq_after;
-    m->time_ms = p->batch.time_ms;
-    m->committed_ns = mono_ns;
-    m->levels_len = 0;
-    m->items_len = 0;
+    message_begin(s, p->batch.seq_after, p->batch.time_ms, mono_ns);
     message_add_levels(s, c);
     mem_grow((void **)&m->items, &s->message_items_cap, c->items_len, sizeof(*m->items));
     for (size_t i = 0; i < c->items_len; i++) {
         const struct item_change *item = &c->items[i];
         m->items[m->items_len++] = (struct bus_item){.item = item->item, .sku = item->sku, .time_ms = item->time_ms};
     }
-    s->options.io.publish(s->options.io.ctx, m);
+    message_send(s);
+}
+
+static void missed_level(void *ctx, const struct level_row *row)
+{
+    struct sequencer *s = ctx;
+    struct bus_message *m = &s->message;
+    if (row->seq > s->published_seq) {
+        mem_grow((void **)&m->levels, &s->message_levels_cap, m->levels_len + 1, sizeof(*m->levels));
+        m->levels[m->levels_len++] = *row;
+    }
+}
+
+static void missed_item(void *ctx, uint32_t item, struct str sku, int64_t defined_ms)
+{
+    struct sequencer *s = ctx;
+    struct bus_message *m = &s->message;
+    if (item > s->published_items) {
+        mem_grow((void **)&m->items, &s->message_items_cap, m->items_len + 1, sizeof(*m->items));
+        m->items[m->items_len++] = (struct bus_item){.item = item, .sku = sku, .time_ms = defined_ms};
+    }
+}
+
+/* A commit of which nobody knew whether it is stored, and was: one batch at most. */
+static void publish_missed(struct sequencer *s)
+{
+    uint64_t seq = ledger_seq(s->ledger);
+    if (seq == s->published_seq && ledger_counts(s->ledger).items == s->published_items) {
+        return;
+    }
+    message_begin(s, seq, s->now_ms, 0);
+    ledger_each_item(s->ledger, missed_item, s);
+    ledger_each_level(s->ledger, missed_level, s);
+    message_send(s);
 }
 
 /* The pack is durable (or had nothing to store). */
@@ -571,6 +690,17 @@ void sequencer_flush(struct sequencer *s)
     }
 }
 
+/* Nothing in memory is true any more: an empty ledger until it is restored. */
+static void drop_state(struct sequencer *s)
+{
+    sequencer_metrics(s, &s->last_metrics);
+    ledger_free(s->ledger);
+    s->ledger = ledger_new();
+    s->open = &s->packs[0];
+    pack_begin(s, s->open);
+    s->is_away = true;
+}
+
 enum sequencer_next sequencer_committed(struct sequencer *s, enum err e, int64_t mono_ns)
 {
     struct pack *p = s->committing;
@@ -583,10 +713,11 @@ enum sequencer_next sequencer_committed(struct sequencer *s, enum err e, int64_t
     /* What was decided since stands on what was not stored: it falls too, and surely nothing of it is stored. */
     answer_all(p, e == ERR_STORE_FULL || e == ERR_FENCED ? ERR_NOT_COMMITTED : ERR_OUTCOME_UNKNOWN);
     answer_all(s->open, ERR_NOT_COMMITTED);
-    if (e != ERR_STORE_FULL) {
+    if (e != ERR_STORE_FULL && e != ERR_STORE_AWAY) {
         return SEQUENCER_STOP;
     }
-    s->paused_until_ms = s->now_ms + PAUSE_MS;
+    s->paused_until_ms = e == ERR_STORE_FULL ? s->now_ms + PAUSE_MS : 0;
+    drop_state(s);
     return SEQUENCER_RELOAD;
 }
 
@@ -603,7 +734,7 @@ const struct ledger *sequencer_ledger(const struct sequencer *s)
 void sequencer_metrics(const struct sequencer *s, struct inventory_metrics *out)
 {
     *out = s->metrics;
-    out->seq = ledger_seq(s->ledger);
     out->epoch = s->epoch;
-    out->ledger = ledger_counts(s->ledger);
+    out->seq = s->is_away ? s->last_metrics.seq : ledger_seq(s->ledger);
+    out->ledger = s->is_away ? s->last_metrics.ledger : ledger_counts(s->ledger);
 }

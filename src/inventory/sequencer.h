@@ -37,7 +37,17 @@ struct sequencer *sequencer_new(const struct sequencer_options *options);
 /* Nothing may be waiting in it. Accepts NULL. */
 void sequencer_free(struct sequencer *s);
 
-/* Builds the ledger and the index of keys anew from the store. Nothing may be packed. */
+/* What a store holds: a ledger and the index of keys. */
+struct sequencer_image;
+/* Any thread, beside a sequencer that waits for it. */
+MUST_CHECK enum err sequencer_image_read(struct store *store, struct sequencer_image **out, struct err_note *note);
+void sequencer_image_free(struct sequencer_image *i); /* accepts NULL */
+/*
+ * Goes on from there, and takes the image over. Nothing may be packed. When it is not the first, followers are told what
+ * they have not heard of yet.
+ */
+void sequencer_restore(struct sequencer *s, struct sequencer_image *image);
+/* Both, for a new owner. */
 MUST_CHECK enum err
 sequencer_load(struct sequencer *s, struct store *store, const struct store_head *head, struct err_note *note);
 
@@ -53,7 +63,7 @@ void sequencer_looked_up(struct sequencer *s, struct lookup *l);
 /* What the shell must do after a commit. */
 enum sequencer_next {
     SEQUENCER_GO_ON,
-    SEQUENCER_RELOAD, /* surely not stored: requests were told so; call sequencer_load() */
+    SEQUENCER_RELOAD, /* what is in memory is void, requests were told so; until sequencer_restore() all are refused */
     SEQUENCER_STOP,   /* outcome unknown or another owner: end the process */
 };
 enum sequencer_next sequencer_committed(struct sequencer *s, enum err e, int64_t mono_ns);

@@ -74,10 +74,15 @@ struct store_ops {
     enum err (*claim)(struct store *s, const char *leader, struct store_head *out, struct err_note *note);
     /* See store_renew. NULL: there is no lease. */
     enum err (*renew)(struct store *s, struct err_note *note);
-    /* Rebuilds an empty ledger (items, locations, levels, open reservations, seq) and the keys. */
+    /*
+     * Rebuilds an empty ledger (items, locations, levels, open reservations, seq) and the keys. What was in doubt is
+     * decided when it returns ERR_OK: it is in the ledger, or will never be stored. ERR_STORE_AWAY: try again, with an
+     * empty ledger.
+     */
     enum err (*load)(struct store *s, struct ledger *l, const struct store_key_sink *keys, struct err_note *note);
     /*
      * Durable when it returns ERR_OK. ERR_STORE_FULL and ERR_FENCED: surely nothing of it is stored.
+     * ERR_STORE_AWAY: unknown, for the store cannot be reached; nothing else may be committed before it was loaded again.
      * ERR_IO: unknown; the process must not acknowledge, and must not go on.
      */
     enum err (*commit)(struct store *s, const struct batch *b, struct err_note *note);
@@ -129,7 +134,7 @@ struct movement_filter {
 
 /*
  * Reads of what is committed. Each call sees one state. Lookups of one thing return ERR_NOT_FOUND; lists just call
- * fewer times. Order: items by SKU bytes, locations by id bytes, levels by location id bytes, the rest by seq.
+ * fewer times. ERR_STORE_AWAY: the store cannot be reached now, and some rows may have been given. Order: items by SKU bytes, locations by id bytes, levels by location id bytes, the rest by seq.
  */
 struct store_reader_ops {
     /* What is committed now: whatever another call reads afterwards includes it. */

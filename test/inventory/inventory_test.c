@@ -18,6 +18,8 @@ struct gate {
     pthread_cond_t changed;
     bool shut;
     enum err fail_as; /* the next commit fails so, once */
+    bool lands;       /* although it is stored */
+    bool is_away;     /* it cannot be loaded */
 };
 
 static enum err gate_claim(struct store *s, const char *leader, struct store_head *out, struct err_note *note)
@@ -27,7 +29,11 @@ static enum err gate_claim(struct store *s, const char *leader, struct store_hea
 
 static enum err gate_load(struct store *s, struct ledger *l, const struct store_key_sink *keys, struct err_note *note)
 {
-    return store_load(((struct gate *)s)->behind, l, keys, note);
+    struct gate *g = (struct gate *)s;
+    pthread_mutex_lock(&g->lock);
+    bool is_away = g->is_away;
+    pthread_mutex_unlock(&g->lock);
+    return is_away ? ERR_STORE_AWAY : store_load(g->behind, l, keys, note);
 }
 
 static enum err gate_commit(struct store *s, const struct batch *b, struct err_note *note)
@@ -38,9 +44,11 @@ static enum err gate_commit(struct store *s, const struct batch *b, struct err_n
         pthread_cond_wait(&g->changed, &g->lock);
     }
     enum err fail_as = g->fail_as;
+    bool lands = fail_as == ERR_OK || g->lands;
     g->fail_as = ERR_OK;
     pthread_mutex_unlock(&g->lock);
-    return fail_as == ERR_OK ? store_commit(g->behind, b, note) : err_note_set(note, fail_as, "as the test wants");
+    enum err e = lands ? store_commit(g->behind, b, note) : ERR_OK;
+    return fail_as == ERR_OK ? e : err_note_set(note, fail_as, "as the test wants");
 }
 
 static enum err gate_reader_open(struct store *s, struct store_reader **out, struct err_note *note)
@@ -309,6 +317,94 @@ static void a_full_store_is_survived(void **state)
     shop_close(s);
 }
 
+static void gate_away(struct shop *s, bool away)
+{
+    pthread_mutex_lock(&s->gate.lock);
+    s->gate.is_away = away;
+    pthread_mutex_unlock(&s->gate.lock);
+}
+
+/* The same intention, sent again. */
+static struct ask *reserve_one(void)
+{
+    return ask_keyed(ask_reserve("a", 1, 600), "intention", "reserve one");
+}
+
+static enum err until_it_is_back(struct shop *s, struct ask *(*again)(void), struct ask **out)
+{
+    for (int i = 0; i < 200; i++) {
+        struct ask *a = again();
+        assert_true(submit(s->inv, &a->r));
+        wait_done(a);
+        if (a->r.err != ERR_NOT_COMMITTED) {
+            *out = a;
+            return a->r.err;
+        }
+        ask_free(a);
+        usleep(20000);
+    }
+    fail_msg("it does not come back");
+    return ERR_IO;
+}
+
+static void an_outage_of_the_store_is_survived(bool lands)
+{
+    struct shop *s = shop_open();
+    stock_up(s, 1);
+    s->gate.lands = lands;
+    gate_away(s, true);
+    gate_set(s, false, ERR_STORE_AWAY);
+    assert_int_equal(do_one(s, reserve_one()), ERR_OUTCOME_UNKNOWN);
+    struct inventory_metrics metrics;
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(do_one(s, reserve_one()), ERR_NOT_COMMITTED);
+        assert_int_equal(do_one(s, ask_receive("a", "main", 1)), ERR_NOT_COMMITTED);
+    }
+    inventory_metrics(s->inv, &metrics);
+    assert_true(metrics.seq >= 1);
+    assert_int_equal(metrics.ledger.items, 1); /* a graph has no hole */
+    gate_away(s, false);
+    while (lands && atomic_load(&s->followed_seq) < 2) {
+        usleep(1000); /* the view hears of what nobody was told of */
+    }
+    struct ask *a = NULL;
+    assert_int_equal(until_it_is_back(s, reserve_one, &a), ERR_OK);
+    assert_int_equal(a->r.replayed, lands);
+    assert_int_equal(a->r.outcome == OUTCOME_OK || lands, 1);
+    ask_free(a);
+    a = ask_reserve("a", 1, 600); /* it was the last one, once */
+    assert_true(submit(s->inv, &a->r));
+    wait_done(a);
+    assert_int_equal(a->r.outcome, OUTCOME_INSUFFICIENT_STOCK);
+    ask_free(a);
+    assert_int_equal(atomic_load(&s->failed), ERR_OK);
+    shop_close(s);
+}
+
+static void an_outage_that_swallowed_the_answer_is_survived(void **state)
+{
+    (void)state;
+    an_outage_of_the_store_is_survived(true);
+}
+
+static void an_outage_that_swallowed_the_commit_is_survived(void **state)
+{
+    (void)state;
+    an_outage_of_the_store_is_survived(false);
+}
+
+static void a_service_stops_during_an_outage(void **state)
+{
+    (void)state;
+    struct shop *s = shop_open();
+    stock_up(s, 1);
+    gate_away(s, true);
+    gate_set(s, false, ERR_STORE_AWAY);
+    assert_int_equal(do_one(s, reserve_one()), ERR_OUTCOME_UNKNOWN);
+    assert_int_equal(do_one(s, reserve_one()), ERR_NOT_COMMITTED);
+    shop_close(s);
+}
+
 static void an_untrusted_store_ends_the_service(void **state)
 {
     (void)state;
@@ -372,6 +468,9 @@ int main(void)
         cmocka_unit_test(stopping_finishes_what_was_accepted),
         cmocka_unit_test(a_hold_expires_without_any_traffic),
         cmocka_unit_test(a_full_store_is_survived),
+        cmocka_unit_test(an_outage_that_swallowed_the_answer_is_survived),
+        cmocka_unit_test(an_outage_that_swallowed_the_commit_is_survived),
+        cmocka_unit_test(a_service_stops_during_an_outage),
         cmocka_unit_test(an_untrusted_store_ends_the_service),
         cmocka_unit_test(a_read_sees_every_answered_write),
     };

@@ -345,7 +345,7 @@ static void send_batch(struct transaction *t)
     t->broken = t->broken || PQpipelineSync(t->store->link.conn) != 1;
 }
 
-/* The first error of all answers. ERR_IO with the connection broken: it is not known what became of it. */
+/* The first error of all answers. ERR_STORE_AWAY: it is not known what became of it. */
 static enum err receive_batch(struct transaction *t, struct err_note *note)
 {
     struct link *l = &t->store->link;
@@ -381,7 +381,7 @@ static enum err run_transaction(struct store_postgres *s, const struct batch *b,
     enum err e = t.broken ? link_error(&s->link, NULL, "commit", note) : receive_batch(&t, note);
     if (t.broken || PQexitPipelineMode(s->link.conn) != 1) {
         link_release(&s->link); /* nothing more is known of this connection */
-        return e == ERR_OK ? ERR_IO : e;
+        return e == ERR_OK ? ERR_STORE_AWAY : e;
     }
     struct err_note ignored;
     if (e != ERR_OK && link_exec(&s->link, "ROLLBACK", &ignored) != ERR_OK) {
@@ -399,18 +399,22 @@ static enum err run_as_owner(struct store_postgres *s, const char *statement, PG
     return call_run(&s->call, &s->link, statement, out, note);
 }
 
-/* On a new connection: how many commits the partition has, when it is still ours. From then on nothing of an older one counts. */
+/* A new connection that holds the partition, when it is still ours. From then on nothing of an older one counts. */
 static enum err take_over(struct store_postgres *s, uint64_t *out_commits, struct err_note *note)
 {
     PGresult *r = NULL;
-    bool was_silent = s->link.is_silent;
+    s->was_silent = s->was_silent || s->link.is_silent;
     TRY(link_connect(&s->link, note));
-    if (was_silent) { /* perhaps what we wait for is an older connection of our own, of which only we know that it is dead */
+    if (!s->unsafe) {
+        TRY(store_postgres_check_durable(&s->link, note));
+    }
+    if (s->was_silent) { /* perhaps we wait for an older connection of our own, of which only we know that it is dead */
         TRY(run_as_owner(s, "end_stuck", &r, note));
         PQclear(r);
+        s->was_silent = false;
     }
     TRY(run_as_owner(s, "take_over", &r, note));
-    enum err e = PQntuples(r) == 1 ? ERR_OK : ERR_FENCED;
+    enum err e = PQntuples(r) == 1 ? ERR_OK : err_note_set(note, ERR_FENCED, "another process owns the stock");
     if (e == ERR_OK) {
         s->session = (uint64_t)pg_i64(r, 0, 0);
         *out_commits = (uint64_t)pg_i64(r, 0, 1);
@@ -419,24 +423,39 @@ static enum err take_over(struct store_postgres *s, uint64_t *out_commits, struc
     return e;
 }
 
-/*
- * The connection broke. ERR_OK: it is known whether the batch is stored. ERR_FENCED: another owner took it meanwhile, and
- * whether the batch came before that cannot be told.
- */
-static enum err find_out(struct store_postgres *s, bool *out_stored, struct err_note *note)
+enum err store_postgres_settle(struct store_postgres *s, bool *out_stored, struct err_note *note)
 {
-    int64_t until_ms = clock_mono_ms() + STORE_POSTGRES_WAIT_MS;
     uint64_t commits = 0;
-    enum err e = take_over(s, &commits, note);
-    while (e == ERR_IO && clock_mono_ms() < until_ms) {
-        usleep(RETRY_US);
-        e = take_over(s, &commits, note);
-    }
-    if (e == ERR_OK && commits != s->commits && commits != s->commits + 1) {
+    TRY(take_over(s, &commits, note));
+    if (commits != s->commits && commits != s->commits + 1) {
         return err_note_set(note, ERR_FENCED, "the database is not the one that had all commits so far");
     }
-    *out_stored = e == ERR_OK && commits == s->commits + 1;
+    *out_stored = commits == s->commits + 1;
+    return ERR_OK;
+}
+
+/* The connection broke: tries for a while. A full disk is no place to look either. */
+static enum err find_out(struct store_postgres *s, int64_t until_ms, bool *out_stored, struct err_note *note)
+{
+    enum err e = store_postgres_settle(s, out_stored, note);
+    while (e != ERR_OK && e != ERR_FENCED && e != ERR_CONFIG && clock_mono_ms() < until_ms) {
+        usleep(RETRY_US);
+        e = store_postgres_settle(s, out_stored, note);
+    }
     return e;
+}
+
+/* ERR_OK: it is known whether the batch is stored. */
+static enum err after_failure(struct store_postgres *s, int64_t until_ms, bool *out_stored, struct err_note *note)
+{
+    /* What the server refuses for any other reason, on a connection that is whole, it would refuse again. */
+    enum err e = link_is_up(&s->link) ? ERR_IO : find_out(s, until_ms, out_stored, note);
+    if (e == ERR_STORE_AWAY || e == ERR_STORE_FULL) {
+        s->is_away = true;
+        return ERR_STORE_AWAY;
+    }
+    /* Another owner: whether the batch came before it cannot be told. */
+    return e == ERR_OK ? ERR_OK : distrust(s, ERR_IO);
 }
 
 enum err store_postgres_commit(struct store *base, const struct batch *b, struct err_note *note)
@@ -446,16 +465,19 @@ enum err store_postgres_commit(struct store *base, const struct batch *b, struct
     if (s->failed != ERR_OK) {
         return err_note_set(note, s->failed, "%s", s->failure.text);
     }
+    if (s->is_away) {
+        return err_note_set(note, ERR_STORE_AWAY, "an earlier write is in doubt");
+    }
     bool stored = false;
     while (!stored) {
+        int64_t until_ms = clock_mono_ms() + s->wait_ms;
         enum err e = run_transaction(s, b, note);
         stored = e == ERR_OK;
         if (e == ERR_STORE_FULL || e == ERR_FENCED) {
             return e;
         }
-        /* What the server refuses for any other reason, on a connection that is whole, it would refuse again. */
-        if (e != ERR_OK && (link_is_up(&s->link) || find_out(s, &stored, note) != ERR_OK)) {
-            return distrust(s, ERR_IO);
+        if (e != ERR_OK) {
+            TRY(after_failure(s, until_ms, &stored, note));
         }
     }
     s->commits++;

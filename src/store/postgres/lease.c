@@ -71,7 +71,11 @@ static enum err change_lease(struct store_postgres *s, const char *statement, st
     call_i64(&s->lease_call, s->partition);
     call_i64(&s->lease_call, (int64_t)s->epoch);
     call_i64(&s->lease_call, STORE_LEASE_MS);
-    TRY(call_run(&s->lease_call, &s->lease_link, statement, &r, note));
+    enum err e = call_run(&s->lease_call, &s->lease_link, statement, &r, note);
+    if (e != ERR_OK) {
+        link_release(&s->lease_link); /* a new connection may see another server */
+        return e;
+    }
     bool is_ours = PQntuples(r) == 1;
     PQclear(r);
     return is_ours ? ERR_OK : err_note_set(note, ERR_FENCED, "another process leads");
@@ -81,7 +85,8 @@ enum err store_postgres_renew(struct store *base, struct err_note *note)
 {
     struct store_postgres *s = store_postgres_from(base);
     check(s->epoch > 0);
-    return change_lease(s, "renew", note);
+    enum err e = change_lease(s, "renew", note);
+    return e == ERR_OK || e == ERR_FENCED ? e : ERR_IO;
 }
 
 void store_postgres_give_back(struct store_postgres *s)

@@ -50,8 +50,12 @@ enum err link_error(struct link *l, const PGresult *r, const char *doing, struct
     const char *primary = r == NULL ? NULL : PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
     const char *text = primary != NULL ? primary : PQerrorMessage(l->conn);
     text = l->is_silent ? "the server does not answer" : text;
-    /* The library notices a broken connection late; an error without a code is its own, and 57P says that the end comes. */
-    l->is_broken = l->is_broken || r == NULL || PQresultErrorField(r, PG_DIAG_SQLSTATE) == NULL || is_state(r, "57P");
+    /*
+     * The library notices a broken connection late; an error without a code is its own, 57P says that the end comes, and
+     * 25006 that this server only follows the one that is meant.
+     */
+    l->is_broken = l->is_broken || r == NULL || PQresultErrorField(r, PG_DIAG_SQLSTATE) == NULL || is_state(r, "57P") ||
+        is_state(r, "25006");
     if (is_state(r, STATE_FENCED)) {
         return err_note_set(note, ERR_FENCED, "%s", text);
     }
@@ -61,7 +65,8 @@ enum err link_error(struct link *l, const PGresult *r, const char *doing, struct
     if (is_state(r, "53100")) {
         return err_note_set(note, ERR_STORE_FULL, "cannot %s: the disk of the database is full", doing);
     }
-    return err_note_set(note, ERR_IO, "cannot %s: %.*s", doing, line_len(text), text);
+    enum err e = l->is_broken ? ERR_STORE_AWAY : ERR_IO;
+    return err_note_set(note, e, "cannot %s: %.*s", doing, line_len(text), text);
 }
 
 static enum err check_done(struct link *l, PGresult *r, const char *doing, struct err_note *note)
@@ -187,7 +192,7 @@ enum err link_connect(struct link *l, struct err_note *note)
                                        "dbname",
                                        "client_encoding",
                                        NULL};
-    bool is_short = l->silence_ms > 0 && l->silence_ms < 5000;
+    bool is_short = l->silence_ms > 0;
     const char *values[] = {"onhand", is_short ? "2" : "5", "10", is_short ? "2000" : "10000", l->url, "UTF8", NULL};
     link_release(l);
     l->is_broken = false;
@@ -195,7 +200,7 @@ enum err link_connect(struct link *l, struct err_note *note)
     l->conn = PQconnectdbParams(keys, values, 1);
     if (PQstatus(l->conn) != CONNECTION_OK) {
         const char *text = PQerrorMessage(l->conn);
-        return err_note_set(note, ERR_IO, "cannot connect to the database: %.*s", line_len(text), text);
+        return err_note_set(note, ERR_STORE_AWAY, "cannot connect to the database: %.*s", line_len(text), text);
     }
     PQsetNoticeReceiver(l->conn, ignore_notice, NULL);
     if (PQsetnonblocking(l->conn, 1) != 0) {

@@ -32,13 +32,16 @@ struct link_kind {
 struct link {
     PGconn *conn; /* NULL: never connected */
     bool is_broken;
-    bool is_silent; /* broken because the server said nothing for too long */
+    bool is_silent; /* broken, because the server said nothing for too long */
     const char *url;
     const struct link_kind *kind;
     int silence_ms;
 };
 
-/* Errors of a call. ERR_FENCED, ERR_STORE_FULL: surely nothing of it is stored. ERR_IO: all else. */
+/*
+ * Errors of a call. ERR_FENCED, ERR_STORE_FULL: surely nothing of it is stored. ERR_STORE_AWAY: the connection is broken, or
+ * none can be made. ERR_IO: all else.
+ */
 
 /* Borrows all. Not connected yet. */
 void link_init(struct link *l, const char *url, const struct link_kind *kind);

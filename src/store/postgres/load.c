@@ -151,10 +151,27 @@ static enum err load_all(struct loading *loading, struct err_note *note)
     return link_exec(&loading->link, "COMMIT", note);
 }
 
+/* A commit in doubt is found out about first, so that it cannot come after what is read here. */
+static enum err settle(struct store_postgres *s, struct err_note *note)
+{
+    bool stored = false;
+    if (!s->is_away) {
+        return ERR_OK;
+    }
+    enum err e = store_postgres_settle(s, &stored, note);
+    if (e != ERR_OK) {
+        return e == ERR_STORE_FULL ? ERR_STORE_AWAY : e;
+    }
+    s->commits += stored;
+    s->is_away = false;
+    return ERR_OK;
+}
+
 enum err
 store_postgres_load(struct store *base, struct ledger *l, const struct store_key_sink *keys, struct err_note *note)
 {
     struct store_postgres *s = store_postgres_from(base);
+    TRY(settle(s, note));
     struct loading *loading = mem_new(sizeof(*loading));
     *loading = (struct loading){.store = s, .ledger = l, .keys = keys};
     link_init(&loading->link, s->url, &kind);

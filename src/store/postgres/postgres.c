@@ -31,20 +31,16 @@ struct store_postgres *store_postgres_from(struct store *s)
     return (struct store_postgres *)s;
 }
 
-/* Settings of the server without which a commit that was acknowledged may be lost with the next power cut. */
-static enum err check_durability(struct link *l, struct err_note *note)
+enum err store_postgres_check_durable(struct link *l, struct err_note *note)
 {
-    static const char *const settings[] = {"fsync", "full_page_writes", "synchronous_commit"};
-    for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
-        char sql[64];
-        char value[32];
-        snprintf(sql, sizeof(sql), "SHOW %s", settings[i]);
-        TRY(link_read_text(l, sql, value, sizeof(value), note));
-        if (strcmp(value, "off") == 0) {
-            return err_note_set(note, ERR_CONFIG, "the database has %s off: commits are not durable", settings[i]);
-        }
-    }
-    return ERR_OK;
+    char off[32];
+    TRY(link_read_text(
+        l,
+        "SELECT n FROM unnest(ARRAY['fsync', 'full_page_writes', 'synchronous_commit']) n "
+        "WHERE current_setting(n) = 'off'",
+        off, sizeof(off), note));
+    return off[0] == '\0' ? ERR_OK
+                          : err_note_set(note, ERR_CONFIG, "the database has %s off: commits are not durable", off);
 }
 
 static enum err check_server(struct link *l, struct err_note *note)
@@ -80,15 +76,15 @@ static enum err enter_partition(struct store_postgres *s, struct err_note *note)
     return link_exec(&s->link, sql, note);
 }
 
-static enum err open_database(struct store_postgres *s, bool unsafe, struct err_note *note)
+static enum err open_database(struct store_postgres *s, struct err_note *note)
 {
     enum err e = link_connect(&s->link, note);
     if (e != ERR_OK) {
-        return e == ERR_IO ? ERR_CONFIG : e;
+        return e == ERR_STORE_AWAY ? ERR_CONFIG : e;
     }
     TRY(check_server(&s->link, note));
-    if (!unsafe) {
-        TRY(check_durability(&s->link, note));
+    if (!s->unsafe) {
+        TRY(store_postgres_check_durable(&s->link, note));
     }
     TRY(postgres_migrate(&s->link, note));
     TRY(enter_partition(s, note));
@@ -103,12 +99,14 @@ store_postgres_open(const char *url, uint32_t partition, bool unsafe, struct sto
     struct store_postgres *s = mem_new(sizeof(*s));
     s->base.ops = &ops;
     s->partition = partition;
+    s->unsafe = unsafe;
+    s->wait_ms = STORE_POSTGRES_WAIT_MS;
     s->url = mem_copy_str(str_from(url));
     call_init(&s->call);
     link_init(&s->link, s->url, &opener);
     link_init(&s->lease_link, s->url, &store_postgres_lessee);
     call_init(&s->lease_call);
-    enum err e = open_database(s, unsafe, note);
+    enum err e = open_database(s, note);
     if (e != ERR_OK) {
         store_postgres_free(&s->base);
         return e;

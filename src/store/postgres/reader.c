@@ -2,7 +2,10 @@
 #include "store/postgres/rows.h"
 #include "store/postgres/state.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
+
+#define REFUSED_MS 500
 
 #define LEVEL_FROM                                                          \
     "SELECT " LEVEL_COLUMNS " FROM item i JOIN level v ON v.item = i.item " \
@@ -62,6 +65,7 @@ static const struct link_kind kind = {
 struct reader_postgres {
     struct store_reader base;
     struct link link;
+    int64_t refused_until_ms; /* no new connection is tried before */
     char *url;
     struct call call;
     struct reservation_line lines[RESERVATION_PARTS_MAX];
@@ -188,15 +192,26 @@ static enum err visit_page(
 
 static struct reader_postgres *reader_from(struct store_reader *base);
 
+/* Who cannot connect does not try again at once: others wait behind this call for answers just like it. */
+static enum err connect_again(struct reader_postgres *r)
+{
+    if (clock_mono_ms() < r->refused_until_ms) {
+        return ERR_STORE_AWAY;
+    }
+    enum err e = link_connect(&r->link, NULL);
+    r->refused_until_ms = e == ERR_OK ? 0 : clock_mono_ms() + REFUSED_MS;
+    return e;
+}
+
 /* The connection may have broken since the last call. A statement is then asked once more on a new one. */
 static enum err run(struct reader_postgres *r, const char *statement, PGresult **out)
 {
     if (!link_is_up(&r->link)) {
-        TRY(link_connect(&r->link, NULL));
+        TRY(connect_again(r));
     }
     enum err e = call_run(&r->call, &r->link, statement, out, NULL);
     if (e != ERR_OK && !link_is_up(&r->link)) {
-        TRY(link_connect(&r->link, NULL));
+        TRY(connect_again(r));
         e = call_run(&r->call, &r->link, statement, out, NULL);
     }
     return e;

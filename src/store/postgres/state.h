@@ -19,6 +19,10 @@ struct store_postgres {
     uint64_t epoch; /* of the claim; 0: none yet */
     uint64_t session;
     uint64_t commits; /* of all owners so far: tells whether one of ours is among them */
+    bool unsafe;      /* a server that does not make commits durable will do */
+    bool is_away;     /* a commit is in doubt: nothing is written before the next load has found out about it */
+    bool was_silent;  /* an older connection may still hold the row */
+    int64_t wait_ms;  /* STORE_POSTGRES_WAIT_MS */
     /* The first failure that left the outcome in doubt; after it nothing is written any more. */
     enum err failed;
     struct err_note failure;
@@ -26,6 +30,14 @@ struct store_postgres {
 
 /* Asserts that it is one. */
 struct store_postgres *store_postgres_from(struct store *s);
+
+/* ERR_CONFIG: the server may lose with the next power cut what it acknowledged. */
+enum err store_postgres_check_durable(struct link *l, struct err_note *note);
+/*
+ * On a new connection: finds out about the commit that is in doubt. *out_stored says whether it is there; if it is not, it
+ * never will be. ERR_FENCED: there is another owner, or the database lacks commits; ERR_STORE_AWAY: no server.
+ */
+enum err store_postgres_settle(struct store_postgres *s, bool *out_stored, struct err_note *note);
 
 enum err store_postgres_claim(struct store *s, const char *leader, struct store_head *out, struct err_note *note);
 enum err store_postgres_renew(struct store *s, struct err_note *note);
