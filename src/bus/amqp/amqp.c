@@ -41,7 +41,7 @@ struct bus_amqp {
     enum bus_end end;
     uint32_t partition;
     char node[NODE_BYTES_MAX + 1];
-    struct link link;
+    struct amqp_link link;
     struct confirms confirms;
     /* The following end. */
     struct intake intake;
@@ -73,11 +73,11 @@ static void nap(int64_t ms)
 
 static enum err connect_publisher(struct bus_amqp *b, struct err_note *note)
 {
-    TRY(link_connect(&b->link, note));
+    TRY(amqp_link_connect(&b->link, note));
     amqp_confirm_select(b->link.connection, LINK_CHANNEL);
-    enum err e = link_result(&b->link, "no confirmations", note);
+    enum err e = amqp_link_result(&b->link, "no confirmations", note);
     if (e != ERR_OK) {
-        link_drop(&b->link);
+        amqp_link_drop(&b->link);
     }
     b->confirms = (struct confirms){.next = 1, .first_open = 1};
     return e;
@@ -91,7 +91,7 @@ static uint64_t unconfirmed(const struct confirms *c)
 static enum err confirm(struct confirms *c, uint64_t tag, bool also_before, struct err_note *note)
 {
     if (tag >= c->next) {
-        return link_failed(note, "events were not confirmed", "the broker confirms what was not sent");
+        return amqp_link_failed(note, "events were not confirmed", "the broker confirms what was not sent");
     }
     for (uint64_t t = also_before ? c->first_open : tag; t <= tag; t++) {
         c->done[t % WINDOW] = true;
@@ -108,7 +108,7 @@ static enum err take_confirmation(struct bus_amqp *b, const amqp_frame_t *frame,
         return ERR_OK;
     }
     if (frame->payload.method.id == AMQP_BASIC_NACK_METHOD) {
-        return link_failed(note, "events were not confirmed", "the broker could not keep them");
+        return amqp_link_failed(note, "events were not confirmed", "the broker could not keep them");
     }
     if (frame->payload.method.id != AMQP_BASIC_ACK_METHOD) {
         return ERR_OK;
@@ -128,7 +128,7 @@ static enum err take_confirmations(struct bus_amqp *b, int64_t wait_ms, struct e
     bool some = true;
     while (some) {
         amqp_frame_t frame;
-        TRY(link_next(&b->link, wait_ms, &frame, &some, note));
+        TRY(amqp_link_next(&b->link, wait_ms, &frame, &some, note));
         if (some) {
             TRY(take_confirmation(b, &frame, note));
         }
@@ -147,11 +147,11 @@ struct burst {
 
 static enum err check_waiting(const struct burst *u)
 {
-    if (link_is_closed(&u->bus->link)) {
-        return link_failed(u->note, "events were not confirmed", "the bus is closed");
+    if (amqp_link_is_closed(&u->bus->link)) {
+        return amqp_link_failed(u->note, "events were not confirmed", "the bus is closed");
     }
     if (clock_mono_ms() >= u->until_ms) {
-        return link_failed(u->note, "events were not confirmed", "the broker does not answer");
+        return amqp_link_failed(u->note, "events were not confirmed", "the broker does not answer");
     }
     return ERR_OK;
 }
@@ -188,7 +188,7 @@ static bool send_event_cb(void *ctx, const struct event *e)
     int status = send_event(u->bus, e);
     if (status != AMQP_STATUS_OK) {
         u->bus->link.healthy = false;
-        u->err = link_failed(u->note, "cannot publish", amqp_error_string2(status));
+        u->err = amqp_link_failed(u->note, "cannot publish", amqp_error_string2(status));
         return false;
     }
     u->bus->confirms.next++;
@@ -201,14 +201,14 @@ static bool have_connection(const struct burst *u)
 {
     struct bus_amqp *b = u->bus;
     if (b->link.connection != NULL && take_confirmations(b, 0, u->note) != ERR_OK) {
-        link_drop(&b->link);
+        amqp_link_drop(&b->link);
     }
     return b->link.connection != NULL || connect_publisher(b, u->note) == ERR_OK;
 }
 
 static enum err wait_connected(const struct burst *u)
 {
-    while (!link_is_closed(&u->bus->link)) {
+    while (!amqp_link_is_closed(&u->bus->link)) {
         if (have_connection(u)) {
             return ERR_OK;
         }
@@ -217,7 +217,7 @@ static enum err wait_connected(const struct burst *u)
         }
         nap(LINK_SLICE_MS);
     }
-    return link_failed(u->note, "cannot publish", "the bus is closed");
+    return amqp_link_failed(u->note, "cannot publish", "the bus is closed");
 }
 
 static enum err publish(struct bus *base, const struct bus_message *m, struct err_note *note)
@@ -231,7 +231,7 @@ static enum err publish(struct bus *base, const struct bus_message *m, struct er
         u.err = await(&u, 0);
     }
     if (u.err != ERR_OK) { /* what is still on its way must not be taken for the confirmation of something else */
-        link_drop(&b->link);
+        amqp_link_drop(&b->link);
         return err_note_set(note, u.err, "%s", own.text);
     }
     return ERR_OK;
@@ -266,10 +266,10 @@ static enum err declare_queue(struct bus_amqp *b, amqp_bytes_t queue, struct err
     snprintf(pattern, sizeof(pattern), "onhand.%" PRIu32 ".#", b->partition);
     amqp_connection_state_t c = b->link.connection;
     amqp_queue_declare(c, LINK_CHANNEL, queue, false, false, true, true, arguments);
-    TRY(link_result(&b->link, "cannot declare the queue", note));
+    TRY(amqp_link_result(&b->link, "cannot declare the queue", note));
     amqp_queue_bind(
         c, LINK_CHANNEL, queue, amqp_cstring_bytes(AMQP_EXCHANGE), amqp_cstring_bytes(pattern), amqp_empty_table);
-    return link_result(&b->link, "cannot bind the queue", note);
+    return amqp_link_result(&b->link, "cannot bind the queue", note);
 }
 
 static enum err consume(struct bus_amqp *b, struct err_note *note)
@@ -280,17 +280,17 @@ static enum err consume(struct bus_amqp *b, struct err_note *note)
     amqp_bytes_t queue = amqp_cstring_bytes(name);
     TRY(declare_queue(b, queue, note));
     amqp_basic_qos(b->link.connection, LINK_CHANNEL, 0, PREFETCH, false);
-    TRY(link_result(&b->link, "cannot limit what comes", note));
+    TRY(amqp_link_result(&b->link, "cannot limit what comes", note));
     amqp_basic_consume(b->link.connection, LINK_CHANNEL, queue, amqp_empty_bytes, false, false, true, amqp_empty_table);
-    return link_result(&b->link, "cannot consume", note);
+    return amqp_link_result(&b->link, "cannot consume", note);
 }
 
 static enum err connect_follower(struct bus_amqp *b, struct err_note *note)
 {
-    TRY(link_connect(&b->link, note));
+    TRY(amqp_link_connect(&b->link, note));
     enum err e = consume(b, note);
     if (e != ERR_OK) {
-        link_drop(&b->link);
+        amqp_link_drop(&b->link);
     }
     b->taken_tag = 0;
     b->incoming.tag = 0;
@@ -310,7 +310,7 @@ static void log_connected(struct bus_amqp *b)
 static void log_disconnected(struct bus_amqp *b, const struct err_note *why)
 {
     char quoted[300];
-    if (b->logged != LOGGED_DISCONNECTED && why->text[0] != '\0' && !link_is_closed(&b->link)) {
+    if (b->logged != LOGGED_DISCONNECTED && why->text[0] != '\0' && !amqp_link_is_closed(&b->link)) {
         log_line(LOG_WARN, "bus_disconnected", "bus=amqp why=%s", log_quote(why->text, quoted, sizeof(quoted)));
         b->logged = LOGGED_DISCONNECTED;
     }
@@ -318,7 +318,7 @@ static void log_disconnected(struct bus_amqp *b, const struct err_note *why)
 
 static void give_up(struct bus_amqp *b, const struct err_note *why)
 {
-    link_drop(&b->link);
+    amqp_link_drop(&b->link);
     log_disconnected(b, why);
 }
 
@@ -363,7 +363,7 @@ static enum err take_frames(struct bus_amqp *b, int64_t wait_ms, struct err_note
     bool some = true;
     while (some && !intake_is_full(&b->intake)) {
         amqp_frame_t frame;
-        TRY(link_next(&b->link, wait_ms, &frame, &some, note));
+        TRY(amqp_link_next(&b->link, wait_ms, &frame, &some, note));
         if (some) {
             take_frame(b, &frame);
             b->heard_ms = clock_mono_ms();
@@ -383,7 +383,7 @@ static enum err acknowledge(struct bus_amqp *b, struct err_note *note)
     b->taken_tag = 0;
     if (status != AMQP_STATUS_OK) {
         b->link.healthy = false;
-        return link_failed(note, "cannot acknowledge", amqp_error_string2(status));
+        return amqp_link_failed(note, "cannot acknowledge", amqp_error_string2(status));
     }
     return ERR_OK;
 }
@@ -407,7 +407,7 @@ static const struct bus_message *follow(struct bus_amqp *b, int64_t wait_ms)
     if (e != ERR_OK) {
         give_up(b, &note);
     } else if (m == NULL && clock_mono_ms() - b->heard_ms > SILENCE_MS) {
-        link_drop(&b->link);
+        amqp_link_drop(&b->link);
     }
     return m;
 }
@@ -419,7 +419,7 @@ static const struct bus_message *receive(struct bus *base, int timeout_ms)
     check(b->end == BUS_FOLLOWS);
     for (;;) {
         int64_t left_ms = until_ms - clock_mono_ms();
-        if (link_is_closed(&b->link)) {
+        if (amqp_link_is_closed(&b->link)) {
             return NULL;
         }
         const struct bus_message *m = follow(b, left_ms > RECEIVE_SLICE_MS ? RECEIVE_SLICE_MS : left_ms);
@@ -443,13 +443,13 @@ static void done(struct bus *base, const struct bus_message *m)
 
 static void close_bus(struct bus *base)
 {
-    link_close(&bus_amqp_from(base)->link);
+    amqp_link_close(&bus_amqp_from(base)->link);
 }
 
 static void free_bus(struct bus *base)
 {
     struct bus_amqp *b = bus_amqp_from(base);
-    link_release(&b->link);
+    amqp_link_release(&b->link);
     if (b->end == BUS_FOLLOWS) {
         intake_release(&b->intake);
         buf_release(&b->incoming.body);
@@ -477,7 +477,7 @@ enum err bus_amqp_open(const struct bus_options *o, struct bus **out, struct err
     b->base.ops = &bus_amqp_ops;
     b->end = o->end;
     b->partition = o->partition;
-    link_init(&b->link, &places);
+    amqp_link_init(&b->link, &places);
     if (o->end == BUS_FOLLOWS) {
         memcpy(b->node, o->node, strlen(o->node) + 1);
         intake_init(&b->intake, "amqp", o->partition);

@@ -21,39 +21,39 @@ static struct timeval timeval_of(int64_t ms)
     return (struct timeval){.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
 }
 
-static void lock(struct link *l)
+static void lock(struct amqp_link *l)
 {
     int failed = pthread_mutex_lock(&l->lock);
     check(failed == 0);
 }
 
-static void unlock(struct link *l)
+static void unlock(struct amqp_link *l)
 {
     int failed = pthread_mutex_unlock(&l->lock);
     check(failed == 0);
 }
 
-void link_init(struct link *l, const struct places *places)
+void amqp_link_init(struct amqp_link *l, const struct places *places)
 {
-    *l = (struct link){.places = *places, .fd = -1};
+    *l = (struct amqp_link){.places = *places, .fd = -1};
     int failed = pthread_mutex_init(&l->lock, NULL);
     check(failed == 0);
 }
 
-void link_release(struct link *l)
+void amqp_link_release(struct amqp_link *l)
 {
-    link_drop(l);
+    amqp_link_drop(l);
     places_release(&l->places);
     int failed = pthread_mutex_destroy(&l->lock);
     check(failed == 0);
 }
 
-bool link_is_closed(const struct link *l)
+bool amqp_link_is_closed(const struct amqp_link *l)
 {
     return atomic_load(&l->closed);
 }
 
-void link_close(struct link *l)
+void amqp_link_close(struct amqp_link *l)
 {
     atomic_store(&l->closed, true);
     lock(l);
@@ -65,7 +65,7 @@ void link_close(struct link *l)
 
 /* What went wrong. */
 
-enum err link_failed(struct err_note *note, const char *what, const char *why)
+enum err amqp_link_failed(struct err_note *note, const char *what, const char *why)
 {
     return err_note_set(note, ERR_IO, "AMQP: %s: %s", what, why);
 }
@@ -102,14 +102,14 @@ static enum err judge(amqp_rpc_reply_t r, const char *what, struct err_note *not
     case AMQP_RESPONSE_SERVER_EXCEPTION:
         return failed_by_broker(&r.reply, what, note);
     case AMQP_RESPONSE_LIBRARY_EXCEPTION:
-        return link_failed(note, what, amqp_error_string2(r.library_error));
+        return amqp_link_failed(note, what, amqp_error_string2(r.library_error));
     case AMQP_RESPONSE_NONE:
         break;
     }
-    return link_failed(note, what, "the connection ended");
+    return amqp_link_failed(note, what, "the connection ended");
 }
 
-enum err link_result(struct link *l, const char *what, struct err_note *note)
+enum err amqp_link_result(struct amqp_link *l, const char *what, struct err_note *note)
 {
     return judge(amqp_get_rpc_reply(l->connection), what, note);
 }
@@ -117,7 +117,7 @@ enum err link_result(struct link *l, const char *what, struct err_note *note)
 /* Connecting. */
 
 /* The next of the places. */
-static const struct place *choose_place(struct link *l)
+static const struct place *choose_place(struct amqp_link *l)
 {
     const struct place *p = &l->places.of[l->next_place];
     l->next_place = (l->next_place + 1) % l->places.len;
@@ -133,8 +133,8 @@ static void limit_writes(int fd)
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
 }
 
-/* From now on link_close finds it. */
-static void show_socket(struct link *l, int fd)
+/* From now on amqp_link_close finds it. */
+static void show_socket(struct amqp_link *l, int fd)
 {
     lock(l);
     l->fd = fd;
@@ -144,14 +144,14 @@ static void show_socket(struct link *l, int fd)
     unlock(l);
 }
 
-static enum err open_socket(struct link *l, const struct place *p, struct err_note *note)
+static enum err open_socket(struct amqp_link *l, const struct place *p, struct err_note *note)
 {
     struct timeval patience = timeval_of(CONNECT_MS);
     amqp_socket_t *socket = amqp_tcp_socket_new(l->connection);
     check(socket != NULL);
     int status = amqp_socket_open_noblock(socket, p->host, p->port, &patience);
     if (status != AMQP_STATUS_OK) {
-        return link_failed(note, "cannot connect", amqp_error_string2(status));
+        return amqp_link_failed(note, "cannot connect", amqp_error_string2(status));
     }
     int fd = amqp_socket_get_sockfd(socket);
     limit_writes(fd);
@@ -159,7 +159,7 @@ static enum err open_socket(struct link *l, const struct place *p, struct err_no
     return ERR_OK;
 }
 
-static amqp_rpc_reply_t log_in_as(struct link *l, const struct place *p)
+static amqp_rpc_reply_t log_in_as(struct amqp_link *l, const struct place *p)
 {
     /* Otherwise the broker does not say that the queue of a consumer is gone; the library adds what else it can. */
     amqp_table_entry_t capabilities[] = {{
@@ -175,7 +175,7 @@ static amqp_rpc_reply_t log_in_as(struct link *l, const struct place *p)
         l->connection, p->vhost, 0, FRAME_BYTES_MAX, HEARTBEAT_S, &table, AMQP_SASL_METHOD_PLAIN, p->user, p->password);
 }
 
-static enum err log_in(struct link *l, const struct place *p, struct err_note *note)
+static enum err log_in(struct amqp_link *l, const struct place *p, struct err_note *note)
 {
     struct timeval handshake = timeval_of(HANDSHAKE_MS);
     struct timeval answer = timeval_of(ANSWER_MS);
@@ -184,29 +184,29 @@ static enum err log_in(struct link *l, const struct place *p, struct err_note *n
     check(set == AMQP_STATUS_OK);
     TRY(judge(log_in_as(l, p), "cannot log in", note));
     amqp_channel_open(l->connection, LINK_CHANNEL);
-    return link_result(l, "cannot open a channel", note);
+    return amqp_link_result(l, "cannot open a channel", note);
 }
 
-static enum err declare_exchange(struct link *l, struct err_note *note)
+static enum err declare_exchange(struct amqp_link *l, struct err_note *note)
 {
     amqp_exchange_declare(
         l->connection, LINK_CHANNEL, amqp_cstring_bytes(AMQP_EXCHANGE), amqp_cstring_bytes("topic"), false, true, false,
         false, amqp_empty_table);
-    return link_result(l, "cannot declare the exchange " AMQP_EXCHANGE, note);
+    return amqp_link_result(l, "cannot declare the exchange " AMQP_EXCHANGE, note);
 }
 
-static enum err connect_to(struct link *l, const struct place *p, struct err_note *note)
+static enum err connect_to(struct amqp_link *l, const struct place *p, struct err_note *note)
 {
     TRY(open_socket(l, p, note));
     TRY(log_in(l, p, note));
     return declare_exchange(l, note);
 }
 
-enum err link_connect(struct link *l, struct err_note *note)
+enum err amqp_link_connect(struct amqp_link *l, struct err_note *note)
 {
     check(l->connection == NULL);
     int64_t now_ms = clock_mono_ms();
-    if (link_is_closed(l) || (l->tried_ms != 0 && now_ms - l->tried_ms < RETRY_MS)) {
+    if (amqp_link_is_closed(l) || (l->tried_ms != 0 && now_ms - l->tried_ms < RETRY_MS)) {
         return ERR_IO;
     }
     l->tried_ms = now_ms;
@@ -215,17 +215,17 @@ enum err link_connect(struct link *l, struct err_note *note)
     enum err e = connect_to(l, choose_place(l), note);
     l->healthy = e == ERR_OK;
     if (e != ERR_OK) {
-        link_drop(l);
+        amqp_link_drop(l);
     }
     return e;
 }
 
-void link_drop(struct link *l)
+void amqp_link_drop(struct amqp_link *l)
 {
     if (l->connection == NULL) {
         return;
     }
-    if (l->healthy && !link_is_closed(l)) {
+    if (l->healthy && !amqp_link_is_closed(l)) {
         struct timeval patience = timeval_of(GOODBYE_MS);
         int set = amqp_set_rpc_timeout(l->connection, &patience);
         check(set == AMQP_STATUS_OK);
@@ -241,7 +241,7 @@ void link_drop(struct link *l)
 
 /* Frames. */
 
-static enum err judge_frame(struct link *l, const amqp_frame_t *frame, struct err_note *note)
+static enum err judge_frame(struct amqp_link *l, const amqp_frame_t *frame, struct err_note *note)
 {
     bool ends = frame->frame_type == AMQP_FRAME_METHOD && !str_is_absent(reason_of(&frame->payload.method));
     if (!ends) {
@@ -251,7 +251,7 @@ static enum err judge_frame(struct link *l, const amqp_frame_t *frame, struct er
     return failed_by_broker(&frame->payload.method, "the broker ends it", note);
 }
 
-enum err link_next(struct link *l, int64_t wait_ms, amqp_frame_t *out, bool *out_some, struct err_note *note)
+enum err amqp_link_next(struct amqp_link *l, int64_t wait_ms, amqp_frame_t *out, bool *out_some, struct err_note *note)
 {
     struct timeval patience = timeval_of(wait_ms < 0 ? 0 : wait_ms);
     *out_some = false;
@@ -262,7 +262,7 @@ enum err link_next(struct link *l, int64_t wait_ms, amqp_frame_t *out, bool *out
     }
     if (status != AMQP_STATUS_OK) {
         l->healthy = false;
-        return link_failed(note, "the connection broke", amqp_error_string2(status));
+        return amqp_link_failed(note, "the connection broke", amqp_error_string2(status));
     }
     *out_some = true;
     return judge_frame(l, out, note);
