@@ -12,12 +12,12 @@ static bool split(struct str s, char c, bool last, struct str *out_before, struc
 
 static bool take_scheme(struct str *url, const char *scheme)
 {
-    struct str begin = str_from(scheme);
-    if (url->len < begin.len + 3 || memcmp(url->ptr, begin.ptr, begin.len) != 0 ||
-        memcmp(url->ptr + begin.len, "://", 3) != 0) {
+    size_t len = strlen(scheme);
+    if (str_is_absent(*url) || url->len < len + 3 || memcmp(url->ptr, scheme, len) != 0 ||
+        memcmp(url->ptr + len, "://", 3) != 0) {
         return false;
     }
-    *url = (struct str){url->ptr + begin.len + 3, url->len - begin.len - 3};
+    *url = (struct str){url->ptr + len + 3, url->len - len - 3};
     return true;
 }
 

@@ -231,9 +231,9 @@ static enum err check_envelope(const json_t *root, const struct event_data *data
 
 static enum err read_event(struct event_box *box, const json_t *root, struct err_note *note)
 {
-    enum event_kind kind;
+    enum event_kind kind = EVENT_KIND_COUNT;
     struct event_data data = {0};
-    int64_t time_ms;
+    int64_t time_ms = 0;
     TRY(read_kind(root, &kind, note));
     TRY(read_data(kind, json_object_get(root, "data"), &data, note));
     TRY(check_envelope(root, &data, note));

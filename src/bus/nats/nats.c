@@ -596,6 +596,7 @@ enum err bus_nats_open(const struct bus_options *o, struct bus **out, struct err
 {
     struct servers servers;
     struct bus_nats *b = NULL;
+    check(o->end == BUS_PUBLISHES || o->node != NULL);
     enum err e = servers_parse(o->url, &servers, note);
     if (e == ERR_OK) {
         b = make_bus(o);
