@@ -41,6 +41,8 @@ struct server {
     const struct config *config;
     char advertised[STORE_LEADER_MAX + 1];
     char leader[STORE_LEADER_MAX + 1]; /* of a standby: who leads, as far as it knows */
+    bool stands_by;
+    bool waits_for_store; /* which cannot be reached */
     struct buf openapi;
     struct store *store;
     struct bus *outside;
@@ -458,28 +460,39 @@ static void follow_leader(struct server *s)
     api_set_ready(s->api, s->leader[0] != '\0');
 }
 
+/* The first time that somebody else leads is worth a line on stdout, and each time that the store goes away one in the log. */
+static void stand_by(struct server *s, enum err e, const struct err_note *note)
+{
+    bool waits = e != ERR_LOCKED;
+    if (!waits) {
+        follow_leader(s);
+    }
+    if (!s->stands_by) {
+        print_ready(s);
+        log_line(LOG_INFO, "standing_by", "leader=%s", s->leader);
+    } else if (waits && !s->waits_for_store) {
+        log_failure("standby_waits", e, note);
+    }
+    s->stands_by = true;
+    s->waits_for_store = waits;
+}
+
 /*
- * Until this process leads or a signal comes. The first time that somebody else leads is worth a line on stdout; a store
- * that cannot be reached is only the leader's matter as long as this process has once reached it.
+ * Until this process leads or a signal comes. As long as it stands by, a store that cannot be reached is the leader's
+ * trouble, and passes; a process that has opened inventory and then fails has trouble of its own.
  */
 static int take_the_lead(struct server *s, const sigset_t *signals, bool *out_stopped)
 {
-    bool stands_by = false;
     for (;;) {
         struct err_note note = {""};
         enum err e = lead(s, &note);
         if (e == ERR_OK) {
             return EXIT_GOOD;
         }
-        if (e != ERR_LOCKED && !(stands_by && s->inventory == NULL && (e == ERR_IO || e == ERR_CONFIG))) {
+        if (e != ERR_LOCKED && !(s->stands_by && s->inventory == NULL)) {
             return refuse_start(s, exit_code_of(e), e, &note);
         }
-        follow_leader(s);
-        if (!stands_by) {
-            print_ready(s);
-            log_line(LOG_INFO, "standing_by", "leader=%s", s->leader);
-        }
-        stands_by = true;
+        stand_by(s, e, &note);
         if (wait_for_signal(signals, STORE_CLAIM_MS)) {
             *out_stopped = true;
             return EXIT_GOOD;
