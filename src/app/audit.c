@@ -6,6 +6,7 @@
 #include "app/audit.h"
 
 #include "app/audit_state.h"
+#include "app/data_dir.h"
 #include "base/mem.h"
 #include "store/sqlite/schema.h"
 #include "store/sqlite/sqlite.h"
@@ -424,20 +425,49 @@ static int report(struct audit *a)
     return 1;
 }
 
+static void init(struct audit *a, FILE *out)
+{
+    *a = (struct audit){.out = out};
+    map_init(&a->level_by_place);
+    map_init(&a->reservation_by_id);
+    map_init(&a->key_by_text);
+}
+
+/* Ends an audit whose database could be opened or not. */
+static int conclude(struct audit *a, bool opened, const char *what)
+{
+    int status = 2;
+    if (opened && examine(a)) {
+        status = report(a);
+    } else {
+        fprintf(a->out, "audit: cannot run on %s: %s\n", what, a->note.text);
+    }
+    release(a);
+    return status;
+}
+
 int audit_run(const char *data_dir, FILE *out)
 {
     char path[PATH_MAX];
-    struct audit a = {.out = out};
-    map_init(&a.level_by_place);
-    map_init(&a.reservation_by_id);
-    map_init(&a.key_by_text);
+    struct audit a;
+    init(&a, out);
     snprintf(path, sizeof(path), "%s/%s", data_dir, STORE_SQLITE_FILE);
-    int status = 2;
-    if (database_open(path, DATABASE_READ, &a.db, &a.note) == ERR_OK && examine(&a)) {
-        status = report(&a);
-    } else {
-        fprintf(out, "audit: cannot run on %s: %s\n", path, a.note.text);
+    return conclude(&a, database_open(path, DATABASE_READ, &a.db, &a.note) == ERR_OK, path);
+}
+
+/* The URL may hold a password: it is never part of a message. */
+int audit_run_postgres(const char *url, FILE *out)
+{
+    static const char what[] = "the database";
+    char path[PATH_MAX + 16];
+    struct audit a;
+    struct data_dir dir;
+    init(&a, out);
+    if (data_dir_open(NULL, "audit", &dir, &a.note) != ERR_OK) {
+        return conclude(&a, false, what);
     }
-    release(&a);
+    snprintf(path, sizeof(path), "%s/%s", dir.path, STORE_SQLITE_FILE);
+    int status = conclude(&a, audit_copy(&a, url, path), what);
+    data_dir_close(&dir);
     return status;
 }

@@ -115,6 +115,8 @@ ptrdiff_t audit_find_seq(const void *array, size_t len, size_t size, int64_t seq
 struct audit_level *audit_find_level(const struct audit *a, int64_t item, int64_t location);
 struct audit_reservation *audit_find_reservation(const struct audit *a, int64_t seq);
 
+/* Makes a->db, at `path`, a copy of the books in a PostgreSQL; false when it could not be made. */
+bool audit_copy(struct audit *a, const char *url, const char *path);
 /* Each is false when the database could not be read. */
 bool audit_fold_movements(struct audit *a);
 bool audit_check_runs(struct audit *a);

@@ -160,19 +160,18 @@ export function onhand(...args) {
   return done;
 }
 
+const booksOf = (data) => (postgres.isGiven ? ['--store', postgres.storeOf(data)] : ['--data', data]);
+
 /* The independent audit of a stopped server's data finds no difference. */
 export function auditClean(data) {
-  if (postgres.isGiven) {
-    return postgres.booksAreGood(data);
-  }
-  const { status, stdout, stderr } = onhand('audit', '--data', data);
+  const { status, stdout, stderr } = onhand('audit', ...booksOf(data));
   assert.equal(status, 0, `the audit is clean:\n${stdout}${stderr}`);
   return stdout;
 }
 
 /* The same while other things go on. */
 export async function auditCleanMeanwhile(data) {
-  const child = spawn(BINARY, ['audit', '--data', data], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(BINARY, ['audit', ...booksOf(data)], { stdio: ['ignore', 'pipe', 'pipe'] });
   let said = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (chunk) => {

@@ -70,29 +70,3 @@ export function storeOf(data) {
   }
   return `postgresql://postgres@/${name}?host=${given}`;
 }
-
-/* What the audit would find, in SQL: each query gives what is wrong. */
-const WRONG = {
-  'levels that are not the sum of their movements': `
-    SELECT l.item, l.location FROM level l LEFT JOIN (
-      SELECT item, location, sum(on_hand_delta) AS on_hand, sum(reserved_delta) AS reserved, sum(committed_delta) AS committed,
-        sum(damaged_delta) AS damaged, sum(incoming_delta) AS incoming, count(*) AS version, max(seq) AS seq
-      FROM movement GROUP BY item, location) m USING (item, location)
-    WHERE (l.on_hand, l.reserved, l.committed, l.damaged, l.incoming, l.version, l.seq)
-      IS DISTINCT FROM (m.on_hand, m.reserved, m.committed, m.damaged, m.incoming, m.version, m.seq)`,
-  'movements without a level': 'SELECT m.seq FROM movement m LEFT JOIN level l USING (item, location) WHERE l.item IS NULL',
-  'units promised by nobody': `
-    SELECT l.item, l.location FROM level l LEFT JOIN (
-      SELECT n.item, n.location, sum(n.quantity) FILTER (WHERE r.state = 1) AS reserved,
-        sum(n.quantity - n.fulfilled) FILTER (WHERE r.state = 2) AS committed
-      FROM reservation r JOIN reservation_line n ON n.seq BETWEEN r.seq AND r.seq + r.lines - 1 WHERE r.state IN (1, 2)
-      GROUP BY n.item, n.location) p USING (item, location)
-    WHERE l.reserved <> coalesce(p.reserved, 0) OR l.committed <> coalesce(p.committed, 0)`,
-  'a gap in the movements': 'SELECT seq FROM partition WHERE seq <> (SELECT count(*) FROM movement) OR seq <> (SELECT coalesce(max(seq), 0) FROM movement)',
-};
-
-export function booksAreGood(data) {
-  for (const [what, sql] of Object.entries(WRONG)) {
-    assert.equal(psql(given, nameOf(data), `SET search_path TO onhand; ${sql}`), '', what);
-  }
-}

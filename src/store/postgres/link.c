@@ -137,6 +137,17 @@ enum err link_exec(struct link *l, const char *sql, struct err_note *note)
     return check_done(l, r, "run a command", note);
 }
 
+enum err link_query(struct link *l, const char *sql, PGresult **out, struct err_note *note)
+{
+    PGresult *r = PQsendQuery(l->conn, sql) == 1 ? last_result(l) : NULL;
+    *out = NULL;
+    if (PQresultStatus(r) != PGRES_TUPLES_OK) {
+        return check_done(l, r, "read", note);
+    }
+    *out = r;
+    return ERR_OK;
+}
+
 enum err link_read_text(struct link *l, const char *sql, char *out, size_t size, struct err_note *note)
 {
     PGresult *r = PQsendQuery(l->conn, sql) == 1 ? last_result(l) : NULL;

@@ -58,6 +58,8 @@ MUST_CHECK bool link_result(struct link *l, PGresult **out);
 
 /* One command or several, without parameters and rows. */
 MUST_CHECK enum err link_exec(struct link *l, const char *sql, struct err_note *note);
+/* One command; its rows as text. *out is for PQclear, and NULL on an error. */
+MUST_CHECK enum err link_query(struct link *l, const char *sql, PGresult **out, struct err_note *note);
 /* First column of the first row, as text; *out is empty when there is none. Cut to fit. */
 MUST_CHECK enum err link_read_text(struct link *l, const char *sql, char *out, size_t size, struct err_note *note);
 
