@@ -240,9 +240,21 @@ static enum err start_follower(struct server *s, struct err_note *note)
  * Inventory: first a standby, then a leader.
  */
 
+/* Under an address that stands for all of them nobody reaches anybody but himself. */
+static enum err check_advertised(const struct server *s, struct err_note *note)
+{
+    const char *host = s->config->host;
+    bool is_any = strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
+    if (!store_has_lease(s->store) || !is_any || s->config->advertise[0] != '\0') {
+        return ERR_OK;
+    }
+    return err_note_set(note, ERR_CONFIG, "advertise: needed with host %s, as http://10.0.0.5:8080", host);
+}
+
 static enum err start_standby(struct server *s, struct err_note *note)
 {
     TRY(backend_store_open(s->config, &s->store, note));
+    TRY(check_advertised(s, note));
     if (backend_has_bus(s->config)) {
         TRY(backend_bus_open(s->config, BUS_PUBLISHES, NULL, &s->outside, note));
     }
@@ -392,7 +404,7 @@ static void print_ready(const struct server *s)
     if (s->role == ROLE_AVAILABILITY) {
         printf("onhand ready: %s/ data %s inventory %s\n", url, s->config->data, s->config->inventory);
     } else if (s->inventory == NULL) {
-        printf("onhand ready: %s/ standby of %s\n", url, s->leader);
+        printf("onhand standing by: %s/ behind %s\n", url, s->leader);
     } else {
         struct inventory_metrics metrics;
         inventory_metrics(s->inventory, &metrics);

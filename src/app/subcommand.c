@@ -172,7 +172,7 @@ static void print_option(const struct option_row *o, FILE *out)
     snprintf(
         left, sizeof(left), "%s%s%s", o->flag, o->argument == NULL ? "" : " ", o->argument == NULL ? "" : o->argument);
     fprintf(out, "  %-*s %s", HELP_COLUMN, left, o->help);
-    if (o->fallback != NULL) {
+    if (o->fallback != NULL && o->fallback[0] != '\0') {
         fprintf(out, " (default %s)", o->fallback);
     }
     fprintf(out, "\n");
