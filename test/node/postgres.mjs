@@ -28,14 +28,9 @@ export function psql(directory, database, sql) {
   return ran([`${BIN}/psql`, '-h', directory, '-U', 'postgres', '-d', database, '-qAt', '-v', 'ON_ERROR_STOP=1', '-c', sql]).trim();
 }
 
-export async function startPostgres() {
-  const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'onhand-pg-'));
-  if (process.getuid() === 0) {
-    ran(['chown', 'postgres:', directory]);
-  }
-  const data = path.join(directory, 'data');
-  ran(asPostgres([`${BIN}/initdb`, '-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C.UTF-8', '--no-sync']), { cwd: '/' });
-  const [program, ...argv] = asPostgres([`${BIN}/postgres`, '-D', data, '-k', directory, '-c', 'listen_addresses=', '-c', 'max_connections=200']);
+/* The server of a directory that was made. */
+async function runPostgres(directory) {
+  const [program, ...argv] = asPostgres([`${BIN}/postgres`, '-D', path.join(directory, 'data'), '-k', directory, '-c', 'listen_addresses=', '-c', 'max_connections=200']);
   const child = spawn(program, argv, { cwd: '/', stdio: ['ignore', 'ignore', 'pipe'] });
   let log = '';
   child.stderr.setEncoding('utf8').on('data', (text) => {
@@ -47,10 +42,32 @@ export async function startPostgres() {
     await new Promise((resolve) => { setTimeout(resolve, 20); });
   }
   return {
-    directory,
-    async stop() {
-      child.kill('SIGINT');
+    async end(signal) {
+      child.kill(signal);
       await ended;
+    },
+  };
+}
+
+export async function startPostgres() {
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'onhand-pg-'));
+  if (process.getuid() === 0) {
+    ran(['chown', 'postgres:', directory]);
+  }
+  const data = path.join(directory, 'data');
+  ran(asPostgres([`${BIN}/initdb`, '-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C.UTF-8', '--no-sync']), { cwd: '/' });
+  let running = await runPostgres(directory);
+  return {
+    directory,
+    /* As a crash. */
+    async crash() {
+      await running.end('SIGQUIT');
+    },
+    async startAgain() {
+      running = await runPostgres(directory);
+    },
+    async stop() {
+      await running.end('SIGINT');
       fs.rmSync(directory, { recursive: true, force: true });
     },
   };

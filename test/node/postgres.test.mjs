@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import path from 'node:path';
 import test, { after, before } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { onhand, temporaryDirectory } from './harness.mjs';
+import { abandonServers, onhand, startServer, stopServer, temporaryDirectory } from './harness.mjs';
 import { psql, startPostgres } from './postgres.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
@@ -65,4 +65,66 @@ test('a store that cannot be reached, or is none, is said without its password',
     assert.equal(status, 78, stderr);
     assert.doesNotMatch(stderr + stdout, /secret/);
   }
+});
+
+test('an outage of the database pauses writes, and nothing else', { timeout: 120000 }, async (t) => {
+  const own = await startPostgres();
+  t.after(async () => {
+    await abandonServers();
+    await own.stop();
+  });
+  const store = `postgresql://postgres@/postgres?host=${own.directory}`;
+  const server = await startServer({ args: ['--store', store] });
+  const send = async (method, target, body, key) => {
+    const headers = { 'Content-Type': 'application/json', ...(key === undefined ? {} : { 'Idempotency-Key': key }) };
+    const response = await fetch(server.url + target, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+    const json = await response.json();
+    if (response.status === 503) {
+      assert.equal(json.retryable, true, JSON.stringify(json));
+    }
+    return { status: response.status, code: json.code, json };
+  };
+  const reserve = (key) => send('POST', '/v1/reservations', { lines: [{ sku: 'a', quantity: 1 }] }, key);
+  const until = async (what, ask, is) => {
+    for (let i = 0; ; i++) {
+      const answer = await ask();
+      if (is(answer)) {
+        return answer;
+      }
+      assert.equal(answer.status, 503, JSON.stringify(answer));
+      assert.ok(i < 600, `${what}: ${JSON.stringify(answer)}`);
+      await new Promise((resolve) => { setTimeout(resolve, 50); });
+    }
+  };
+  assert.equal((await send('PUT', '/v1/items/a', { name: 'A' })).status, 201);
+  assert.equal((await send('PUT', '/v1/locations/w1', { name: 'W', priority: 1 })).status, 201);
+  assert.equal((await send('POST', '/v1/receipts', { lines: [{ sku: 'a', location: 'w1', quantity: 5 }] }, 'receive')).status, 201);
+  const first = await reserve('first');
+  assert.equal(first.status, 201);
+
+  await own.crash();
+  const doubtful = await reserve('doubtful');
+  assert.deepEqual([doubtful.status, doubtful.code], [503, 'outcome_unknown']);
+  for (let i = 0; i < 10; i++) {
+    assert.deepEqual([(await reserve('doubtful')).code, (await reserve(`other-${i}`)).code], ['not_committed', 'not_committed']);
+  }
+  assert.equal((await send('GET', '/v1/items/a')).code, 'store_away');
+  assert.equal((await send('GET', '/v1/availability/a')).json.quantity, 4, 'what shoppers see does not need the database');
+  assert.equal(server.child.exitCode, null);
+
+  await own.startAgain();
+  const again = await until('it does not come back', () => reserve('doubtful'), ({ status }) => status === 201);
+  assert.deepEqual((await reserve('doubtful')).json, again.json, 'the same key tells the truth');
+  assert.deepEqual((await reserve('first')).json, first.json);
+  await until('reads do not come back', () => send('GET', '/v1/items/a'), ({ status }) => status === 200);
+  await until('the view is behind', async () => {
+    const { json } = await send('GET', '/v1/availability/a');
+    return { status: json.quantity === 3 ? 200 : 503 };
+  }, ({ status }) => status === 200);
+  await stopServer(server);
+  const { status, stdout } = onhand('audit', '--store', store);
+  assert.equal(status, 0, stdout);
+  assert.match(stdout, /2 reservations with 2 lines/);
+  psql(own.directory, 'postgres', 'UPDATE onhand.level SET on_hand = on_hand + 1');
+  assert.equal(onhand('audit', '--store', store).status, 1);
 });
