@@ -78,10 +78,11 @@ static const struct link_statement statements[] = {
     {"locations",
      "SELECT " LOCATION_COLUMNS " FROM location WHERE partition = $1 AND location > $3 AND $4::bigint = 0 "
      "ORDER BY location LIMIT $2"},
+    /* The ledger knows the names by then. A join would be planned as one over the whole table, for each piece. */
     {"levels",
-     "SELECT " LEVEL_COLUMNS " FROM (SELECT * FROM level WHERE partition = $1 AND (item, location) > ($3, $4) "
-     "ORDER BY item, location LIMIT $2) v JOIN item i ON i.item = v.item "
-     "JOIN location l ON l.location = v.location ORDER BY v.item, v.location"},
+     "SELECT v.item, v.location, NULL::text, NULL::text, " QUANTITY_COLUMNS(
+         "v.") ", v.version, v.seq, v.time_ms "
+               "FROM level v WHERE partition = $1 AND (item, location) > ($3, $4) ORDER BY item, location LIMIT $2"},
     {"reservations",
      "SELECT " RESERVATION_COLUMNS " FROM (SELECT * FROM reservation WHERE partition = $1 "
      "AND state IN (1, 2) AND seq > $3 AND $4::bigint = 0 ORDER BY seq LIMIT $2) r" RESERVATION_LINES},
