@@ -359,10 +359,13 @@ bool call_send(struct call *c, struct link *l, const char *statement)
 enum err call_run(struct call *c, struct link *l, const char *statement, PGresult **out, struct err_note *note)
 {
     *out = NULL;
-    if (!call_send(c, l, statement)) {
-        return link_error(l, NULL, statement, note);
-    }
+    return call_send(c, l, statement) ? call_take(l, statement, out, note) : link_error(l, NULL, statement, note);
+}
+
+enum err call_take(struct link *l, const char *statement, PGresult **out, struct err_note *note)
+{
     PGresult *r = last_result(l);
+    *out = NULL;
     if (PQresultStatus(r) != PGRES_TUPLES_OK && PQresultStatus(r) != PGRES_COMMAND_OK) {
         return check_done(l, r, statement, note);
     }

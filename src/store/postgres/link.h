@@ -101,6 +101,8 @@ void call_array_end(struct call *c);
 
 /* Sends it, in a pipeline or alone; false when the connection is broken. */
 MUST_CHECK bool call_send(struct call *c, struct link *l, const char *statement);
+/* The rows of what was sent alone; *out is for PQclear, and NULL on an error. */
+MUST_CHECK enum err call_take(struct link *l, const char *statement, PGresult **out, struct err_note *note);
 /* Runs it alone; *out is for PQclear, and NULL on an error. */
 MUST_CHECK enum err
 call_run(struct call *c, struct link *l, const char *statement, PGresult **out, struct err_note *note);

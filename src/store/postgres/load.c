@@ -24,7 +24,6 @@ typedef enum err (*load_fn)(struct loading *loading, const PGresult *r, int row,
 static enum err load_item(struct loading *loading, const PGresult *r, int row, int *out_rows)
 {
     *out_rows = 1;
-    loading->after[0] = pg_i64(r, row, 0);
     ledger_restore_item(loading->ledger, (uint32_t)pg_i64(r, row, 0), pg_text(r, row, 1), pg_i64(r, row, 2));
     return ERR_OK;
 }
@@ -34,7 +33,6 @@ static enum err load_location(struct loading *loading, const PGresult *r, int ro
     struct location_row location;
     *out_rows = 1;
     pg_row_location(r, row, &location);
-    loading->after[0] = location.location;
     ledger_restore_location(loading->ledger, location.location, location.id, location.priority);
     return ERR_OK;
 }
@@ -44,8 +42,6 @@ static enum err load_level(struct loading *loading, const PGresult *r, int row, 
     struct level_row level;
     *out_rows = 1;
     pg_row_level(r, row, &level);
-    loading->after[0] = level.item;
-    loading->after[1] = level.location;
     ledger_restore_level(loading->ledger, &level);
     return ERR_OK;
 }
@@ -55,7 +51,6 @@ static enum err load_reservation(struct loading *loading, const PGresult *r, int
     struct reservation reservation;
     TRY(pg_row_reservation(r, row, loading->lines, &reservation));
     *out_rows = (int)reservation.lines_len;
-    loading->after[0] = (int64_t)reservation.seq;
     ledger_restore_reservation(loading->ledger, &reservation);
     return ERR_OK;
 }
@@ -65,7 +60,6 @@ static enum err load_key(struct loading *loading, const PGresult *r, int row, in
     struct key_row key;
     *out_rows = 1;
     TRY(pg_row_key(r, row, false, &key));
-    loading->after[0] = (int64_t)key.row;
     loading->keys->key(loading->keys->ctx, &key);
     return ERR_OK;
 }
@@ -106,22 +100,38 @@ static enum err load_piece(struct loading *loading, const PGresult *r, load_fn l
     return ERR_OK;
 }
 
-static enum err load_table(struct loading *loading, const char *statement, load_fn load, struct err_note *note)
+static enum err ask_for_piece(struct loading *loading, const char *statement, struct err_note *note)
+{
+    struct call *c = &loading->store->call;
+    call_begin(c);
+    call_i64(c, loading->store->partition);
+    call_i64(c, PIECE_ROWS);
+    call_i64(c, loading->after[0]);
+    call_i64(c, loading->after[1]);
+    return call_send(c, &loading->link, statement) ? ERR_OK : link_error(&loading->link, NULL, statement, note);
+}
+
+/* The key of a row is in its first columns. The server prepares the next piece while this one is taken in. */
+static enum err
+load_table(struct loading *loading, const char *statement, int key_columns, load_fn load, struct err_note *note)
 {
     int rows = 0;
     loading->after[0] = 0;
     loading->after[1] = 0;
+    TRY(ask_for_piece(loading, statement, note));
     do {
         PGresult *r = NULL;
-        struct call *c = &loading->store->call;
-        call_begin(c);
-        call_i64(c, loading->store->partition);
-        call_i64(c, PIECE_ROWS);
-        call_i64(c, loading->after[0]);
-        call_i64(c, loading->after[1]);
-        TRY(call_run(c, &loading->link, statement, &r, note));
-        enum err e = load_piece(loading, r, load, note);
-        rows = PQntuples(r);
+        enum err e = call_take(&loading->link, statement, &r, note);
+        rows = e == ERR_OK ? PQntuples(r) : 0;
+        if (rows > 0) {
+            for (int i = 0; i < key_columns; i++) {
+                loading->after[i] = pg_i64(r, rows - 1, i);
+            }
+            e = ask_for_piece(loading, statement, note);
+        }
+        if (e == ERR_OK) {
+            e = load_piece(loading, r, load, note);
+        }
         PQclear(r);
         TRY(e);
     } while (rows > 0);
@@ -143,12 +153,12 @@ static enum err load_all(struct loading *loading, struct err_note *note)
 {
     TRY(link_connect(&loading->link, note));
     TRY(link_exec(&loading->link, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", note));
-    TRY(load_table(loading, "items", load_item, note));
-    TRY(load_table(loading, "locations", load_location, note));
-    TRY(load_table(loading, "levels", load_level, note));
-    TRY(load_table(loading, "reservations", load_reservation, note));
+    TRY(load_table(loading, "items", 1, load_item, note));
+    TRY(load_table(loading, "locations", 1, load_location, note));
+    TRY(load_table(loading, "levels", 2, load_level, note));
+    TRY(load_table(loading, "reservations", 1, load_reservation, note));
     TRY(load_seq(loading, note));
-    TRY(load_table(loading, "keys", load_key, note));
+    TRY(load_table(loading, "keys", 1, load_key, note));
     return link_exec(&loading->link, "COMMIT", note);
 }
 
