@@ -154,7 +154,7 @@ static void what_is_not_understood_is_refused_in_one_line(void **state)
         {{"demo", "--exit=1"}, 64, "--exit takes no value"},
         {{"bench"}, 64, "say which"},
         {{"bench", "read", "--url", "shop"}, 78, "is not like http://"},
-        {{"audit", "--data="}, 78, "--data is empty"},
+        {{"audit", "--data="}, 78, "--data: data is empty"},
         {{"audit", "x"}, 64, "not an option"},
         {{"describe", "weather"}, 64, "say what"},
         {{"help", "weather"}, 64, "no such command"},
