@@ -64,6 +64,12 @@ static const struct broker brokers[] = {
      "The header `Nats-Msg-Id` is the id of the event. The stream ONHAND keeps a day of all subjects, or a gigabyte."},
     {"redis", "localhost:6379", "Redis", "onhand:stream:{partition}", false,
      "A Redis stream. The field `event` of an entry is the event, `id` its id. The newest million entries are kept."},
+    {"amqp", "localhost:5672", "RabbitMQ (AMQP 0-9-1)", "onhand.{partition}.", true,
+     "The address is the routing key; the exchange is the durable topic exchange `onhand`. Messages are persistent, the id of "
+     "the event is their message id. Bind a queue of your own: nothing is kept for who has none."},
+    {"kafka", "localhost:9092", "Kafka", "onhand.stock", false,
+     "A topic with a partition for each of ours. The key of a record is the SKU, of a position the number of the partition; "
+     "the header `ce_id` is the id of the event."},
 };
 
 static void put_servers(struct buf *b)
@@ -102,8 +108,10 @@ static void put_channel(struct buf *b, const struct channel *c)
     buf_printf(b, "\"#/servers/%s\"", broker->name);
     js_close(b, '}');
     js_close(b, ']');
-    js_name(b, "parameters");
-    js_raw(b, partition_parameter);
+    if (strchr(broker->address, '{') != NULL) {
+        js_name(b, "parameters");
+        js_raw(b, partition_parameter);
+    }
     js_object_member(b, "messages");
     for (enum event_kind k = c->first; k < c->end; k++) {
         js_name(b, identifier("", k, name));

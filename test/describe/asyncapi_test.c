@@ -95,8 +95,12 @@ static void every_broker_has_its_channels(void **state)
     assert_string_equal(
         json_string_value(AT(document, "channels", "redisStream", "address")), "onhand:stream:{partition}");
     assert_int_equal(json_object_size(AT(document, "channels", "redisStream", "messages")), EVENT_KIND_COUNT);
-    assert_int_equal(json_object_size(AT(document, "channels")), EVENT_KIND_COUNT + 1);
-    assert_int_equal(json_object_size(AT(document, "operations")), EVENT_KIND_COUNT + 1);
+    assert_string_equal(
+        json_string_value(AT(document, "channels", "amqpItemDefined", "address")), "onhand.{partition}.item.defined");
+    assert_string_equal(json_string_value(AT(document, "channels", "kafkaStream", "address")), "onhand.stock");
+    assert_null(json_object_get(AT(document, "channels", "kafkaStream"), "parameters"));
+    assert_int_equal(json_object_size(AT(document, "channels")), 2 * EVENT_KIND_COUNT + 2);
+    assert_int_equal(json_object_size(AT(document, "operations")), 2 * EVENT_KIND_COUNT + 2);
     json_decref(document);
 }
 
