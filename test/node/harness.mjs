@@ -117,10 +117,11 @@ function readyUrl(server) {
     server.child.stderr.on('data', take);
     server.child.stdout.on('data', (chunk) => {
       take(chunk);
-      const found = /http:\/\/127\.0\.0\.1:\d+/.exec(server.output);
+      /* One that stands by is not ready: the lease of a process that was killed has to run out. */
+      const found = /^onhand ready: (http:\/\/127\.0\.0\.1:\d+)/m.exec(server.output);
       if (found !== null) {
         clearTimeout(timer);
-        resolve(found[0]);
+        resolve(found[1]);
       }
     });
     server.exited.then(({ code, signal }) => {
