@@ -21,6 +21,7 @@ struct reservation_change {
     void *live;             /* the ledger's own */
 };
 
+/* An item, or a location, is named once: as the last command of the run defined it. */
 struct item_change {
     uint32_t item; /* index, 1.. */
     struct str sku;

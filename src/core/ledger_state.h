@@ -27,11 +27,13 @@ struct item {
     int64_t defined_ms;
     struct level **levels; /* by rising location */
     uint32_t levels_len, levels_cap;
+    uint32_t change; /* its place in the `items` of the last run that defined it */
 };
 
 struct location {
     struct str id;
     uint32_t priority;
+    uint32_t change; /* as of an item */
 };
 
 /* A reservation in memory, in one pool block with its lines and reference. */

@@ -148,6 +148,19 @@ line_find(struct decision *d, uint32_t n, struct str location_id, uint32_t *item
     return *location == 0 ? refuse(d, OUTCOME_UNKNOWN_LOCATION, n) : OUTCOME_OK;
 }
 
+/* The item's change of this run: the one that there is, so that a store meets no item twice, or a new one. */
+static struct item_change *item_change_of(struct decision *d, uint32_t item)
+{
+    struct changes *c = d->changes;
+    uint32_t *at = &d->l->items[item].change;
+    if (*at >= c->items_len || c->items[*at].item != item) {
+        mem_grow((void **)&c->items, &c->items_cap, c->items_len + 1, sizeof(*c->items));
+        *at = (uint32_t)c->items_len++;
+        c->items[*at] = (struct item_change){.item = item, .created = d->result->created};
+    }
+    return &c->items[*at];
+}
+
 enum outcome decide_define_item(struct decision *d)
 {
     struct ledger *l = d->l;
@@ -160,17 +173,24 @@ enum outcome decide_define_item(struct decision *d)
         }
         item = ledger_item_add(l, cmd->sku, d->now_ms);
     }
-    struct changes *c = d->changes;
-    mem_grow((void **)&c->items, &c->items_cap, c->items_len + 1, sizeof(*c->items));
-    c->items[c->items_len++] = (struct item_change){
-        .item = item,
-        .sku = l->items[item].sku,
-        .name = cmd->name,
-        .attributes = str_is_absent(cmd->attributes) ? STR("{}") : cmd->attributes,
-        .time_ms = l->items[item].defined_ms,
-        .created = d->result->created,
-    };
+    struct item_change *i = item_change_of(d, item);
+    i->sku = l->items[item].sku;
+    i->name = cmd->name;
+    i->attributes = str_is_absent(cmd->attributes) ? STR("{}") : cmd->attributes;
+    i->time_ms = l->items[item].defined_ms;
     return OUTCOME_OK;
+}
+
+static struct location_change *location_change_of(struct decision *d, uint32_t location)
+{
+    struct changes *c = d->changes;
+    uint32_t *at = &d->l->locations[location].change;
+    if (*at >= c->locations_len || c->locations[*at].location != location) {
+        mem_grow((void **)&c->locations, &c->locations_cap, c->locations_len + 1, sizeof(*c->locations));
+        *at = (uint32_t)c->locations_len++;
+        c->locations[*at] = (struct location_change){.location = location, .created = d->result->created};
+    }
+    return &c->locations[*at];
 }
 
 enum outcome decide_define_location(struct decision *d)
@@ -188,15 +208,10 @@ enum outcome decide_define_location(struct decision *d)
     } else {
         ledger_location_rank(l, location, cmd->priority);
     }
-    struct changes *c = d->changes;
-    mem_grow((void **)&c->locations, &c->locations_cap, c->locations_len + 1, sizeof(*c->locations));
-    c->locations[c->locations_len++] = (struct location_change){
-        .location = location,
-        .id = l->locations[location].id,
-        .name = cmd->name,
-        .priority = cmd->priority,
-        .created = d->result->created,
-    };
+    struct location_change *v = location_change_of(d, location);
+    v->id = l->locations[location].id;
+    v->name = cmd->name;
+    v->priority = cmd->priority;
     return OUTCOME_OK;
 }
 

@@ -230,10 +230,14 @@ static void a_new_definition_replaces_name_attributes_and_priority(void **state)
 {
     struct scene s;
     begin_shop(&s, *state);
+    scene_item(&s, "a", "Soon replaced");
     scene_item(&s, "a", "Another");
     scene_item(&s, "new", "Twice in");
     scene_item(&s, "new", "one batch");
+    scene_location(&s, "w1", 76);
     scene_location(&s, "w1", 77);
+    scene_location(&s, "w4", 1);
+    scene_location(&s, "w4", 4);
     scene_must_commit(&s);
     struct store_reader *r = reader(s.store);
     struct seen *seen = seen_new();
@@ -245,13 +249,16 @@ static void a_new_definition_replaces_name_attributes_and_priority(void **state)
     assert_str(seen->item.name, "one batch");
     seen_clear(seen);
     assert_int_equal(r->ops->locations(r, see_location, seen), ERR_OK);
-    assert_int_equal(seen->len, 3);
+    assert_int_equal(seen->len, 4);
     assert_string_equal(seen->text[0], "W3");
     assert_string_equal(seen->text[1], "w1");
     assert_string_equal(seen->text[2], "w2");
+    assert_string_equal(seen->text[3], "w4");
     assert_int_equal(r->ops->location(r, STR("w1"), see_location, seen), ERR_OK);
     assert_int_equal(seen->location.priority, 77);
-    assert_int_equal(r->ops->location(r, STR("w4"), see_location, seen), ERR_NOT_FOUND);
+    assert_int_equal(r->ops->location(r, STR("w4"), see_location, seen), ERR_OK);
+    assert_int_equal(seen->location.priority, 4);
+    assert_int_equal(r->ops->location(r, STR("w5"), see_location, seen), ERR_NOT_FOUND);
     mem_free(seen);
     store_reader_free(r);
     scene_end(&s);
