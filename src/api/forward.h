@@ -9,12 +9,14 @@
  *
  * Where an exchange goes is a list of URLs in the order of preference. The next one is tried
  *   - when a node was surely sent nothing (refused, no such name, no connection within a second), and
- *   - when it answers that it knows no leader (ERR_NO_LEADER), so that it did nothing;
+ *   - when it answers that it did nothing and cannot now: it knows no leader (ERR_NO_LEADER), does not reach the database
+ *     (ERR_NOT_COMMITTED, ERR_STORE_AWAY), or ends (ERR_SHUTTING_DOWN);
  *   - once, when the request may have arrived but no answer came, and it can be repeated without harm: GET, and POST with
  *     an Idempotency-Key. (Such a one is also repeated at the same node, by libcurl, when it was lost on a connection
  *     that had been used before. Others get a connection of their own.)
- * At the end of the list a read is ERR_NO_LEADER. So is a write that surely arrived nowhere; one that may have arrived
- * somewhere without an answer is ERR_OUTCOME_UNKNOWN, also when another node then says that it did nothing.
+ * At the end of the list such an answer of the last node is passed on; else a read is ERR_NO_LEADER. So is a write that
+ * surely arrived nowhere; one that may have arrived somewhere without an answer is ERR_OUTCOME_UNKNOWN, also when another
+ * node then says that it did nothing.
  *
  * A node that cannot even be connected to in time is held back: for some seconds the others come first. So is one that
  * does not answer GET /livez, which all are asked twice a second; what it was sent and can be repeated is then sent to the

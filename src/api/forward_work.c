@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "http/target.h"
 
+#include <stdio.h>
 #include <strings.h>
 
 #define HEADER_LINE_BYTES_MAX (16 * 1024) /* the head of a request is no longer */
@@ -101,12 +102,28 @@ void forward_work_free(void *ptr)
 
 /* The rules. */
 
-/* What ERR_NO_LEADER reads on the wire: the quotes cannot stand within a string. */
-static bool says_no_leader(const struct forward_work *w)
+/* What the code of an error reads on the wire: the quotes cannot stand within a string. */
+static bool says(const struct forward_work *w, enum err e)
 {
-    static const char code[] = "\"code\":\"no_leader\"";
+    char code[64];
     const struct buf *b = &w->body_back;
-    return w->status == 503 && b->len > 0 && memmem(b->ptr, b->len, code, sizeof(code) - 1) != NULL;
+    int len = snprintf(code, sizeof(code), "\"code\":\"%s\"", err_info(e)->slug);
+    check(len > 0 && (size_t)len < sizeof(code));
+    return b->len > 0 && memmem(b->ptr, b->len, code, (size_t)len) != NULL;
+}
+
+/*
+ * Nothing was done there, and another node may be able to: it knows no leader, or it led, and has lost the database, which
+ * another reaches and leads by now.
+ */
+static bool is_declined(const struct forward_work *w)
+{
+    static const enum err errors[] = {ERR_NO_LEADER, ERR_NOT_COMMITTED, ERR_STORE_AWAY, ERR_SHUTTING_DOWN};
+    bool declined = false;
+    for (size_t i = 0; i < ARRAY_LEN(errors) && w->status == 503; i++) {
+        declined = declined || says(w, errors[i]);
+    }
+    return declined;
 }
 
 /* A problem that says that nothing was done speaks for its own node only. */
@@ -121,12 +138,12 @@ bool forward_work_settle(struct forward_work *w, enum try_end end)
     if (w->err != ERR_OK) {
         return false;
     }
+    w->declined = end == TRY_ANSWERED && is_declined(w);
     if (end == TRY_ANSWERED) {
-        bool go_on = says_no_leader(w);
-        if (!go_on) {
+        if (!w->declined) {
             accept_answer(w);
         }
-        return go_on;
+        return w->declined;
     }
     if (end == TRY_UNSENT) {
         return true;
@@ -142,6 +159,10 @@ bool forward_work_settle(struct forward_work *w, enum try_end end)
 
 void forward_work_give_up(struct forward_work *w)
 {
+    if (w->declined && !says(w, ERR_NO_LEADER)) {
+        accept_answer(w); /* it says more than we could */
+        return;
+    }
     w->err = w->method != HTTP_GET && w->uncertain ? ERR_OUTCOME_UNKNOWN : ERR_NO_LEADER;
 }
 

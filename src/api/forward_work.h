@@ -34,6 +34,7 @@ struct forward_work {
     struct forward_target *at;       /* being tried */
     bool repeated;                   /* although it may have arrived before */
     bool uncertain;                  /* it may have arrived somewhere that gave no answer */
+    bool declined;                   /* the last try was answered, by a node that did nothing and cannot now */
 
     /* The answer: `err`, or what the other node said. */
     enum err err;

@@ -108,10 +108,14 @@ static void restart_front(struct forwarder_limits l)
 #define POST "POST /a HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 #define POST_KEY "POST /a HTTP/1.1\r\nHost: x\r\nIdempotency-Key: k1\r\nContent-Length: 0\r\n\r\n"
 
-#define PROBLEM(status, text, code) \
-    "HTTP/1.1 " status " " text     \
-    "\r\nContent-Type: application/problem+json\r\nContent-Length: 20\r\n\r\n{\"code\":\"" code "\"}"
+#define PROBLEM_OF(length, status, text, code)                                                          \
+    "HTTP/1.1 " status " " text "\r\nContent-Type: application/problem+json\r\nContent-Length: " length \
+    "\r\n\r\n{\"code\":\"" code "\"}"
+#define PROBLEM(status, text, code) PROBLEM_OF("20", status, text, code)
 #define NO_LEADER PROBLEM("503", "Service Unavailable", "no_leader")
+#define NOT_COMMITTED PROBLEM_OF("24", "503", "Service Unavailable", "not_committed")
+#define STORE_AWAY PROBLEM_OF("21", "503", "Service Unavailable", "store_away")
+#define SHUTTING_DOWN PROBLEM_OF("24", "503", "Service Unavailable", "shutting_down")
 
 /* Asks the front; the answer has this status and, if `code` is not NULL, this code. */
 static void ask(const char *request, int status, const char *code)
@@ -377,6 +381,46 @@ static void a_node_that_knows_no_leader_is_passed_over(void **state)
     ask(PUT, 200, NULL);
     ask(POST, 200, NULL);
     expect_requests(3, 3);
+}
+
+static void a_node_that_did_nothing_and_cannot_now_is_passed_over(void **state)
+{
+    (void)state;
+    static const struct str answers[] = {
+        {NOT_COMMITTED, sizeof(NOT_COMMITTED) - 1},
+        {STORE_AWAY, sizeof(STORE_AWAY) - 1},
+        {SHUTTING_DOWN, sizeof(SHUTTING_DOWN) - 1}};
+    for (size_t i = 0; i < ARRAY_LEN(answers); i++) {
+        puppet_answer(&first, answers[i]);
+        ask(GET, 200, NULL);
+        ask(PUT, 200, NULL);
+        ask(POST, 200, NULL);
+    }
+    expect_requests(9, 9);
+}
+
+static void what_the_last_of_such_nodes_says_is_the_answer(void **state)
+{
+    (void)state;
+    puppet_answer(&first, STR(NO_LEADER));
+    puppet_answer(&second, STR(NOT_COMMITTED));
+    ask(PUT, 503, "not_committed");
+    puppet_answer(&first, STR(STORE_AWAY));
+    puppet_answer(&second, STR(NO_LEADER));
+    ask(GET, 503, "no_leader");
+    expect_requests(2, 2);
+    const uint16_t dead = puppet_dead_port();
+    AIM(first.port, dead);
+    ask(GET, 503, "no_leader");
+}
+
+/* Where it was lost, it may have been done, whatever another node says of itself. */
+static void a_lost_write_stays_unknown_when_another_node_did_nothing(void **state)
+{
+    (void)state;
+    puppet_act(&first, PUPPET_CLOSE);
+    puppet_answer(&second, STR(NOT_COMMITTED));
+    ask(POST_KEY, 503, "outcome_unknown");
 }
 
 static void another_503_is_an_answer(void **state)
@@ -932,6 +976,9 @@ int main(void)
         TEST(a_dead_node_is_passed_over),
         TEST(a_node_that_knows_no_leader_is_passed_over),
         TEST(another_503_is_an_answer),
+        TEST(a_node_that_did_nothing_and_cannot_now_is_passed_over),
+        TEST(what_the_last_of_such_nodes_says_is_the_answer),
+        TEST(a_lost_write_stays_unknown_when_another_node_did_nothing),
         TEST(nowhere_is_no_leader),
         TEST(all_nodes_without_a_leader_are_no_leader),
         TEST(what_is_lost_is_repeated_if_that_is_safe),
