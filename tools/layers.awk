@@ -1,13 +1,16 @@
 # The rules of tools/layers for one file: -v path=src/<folder>/... Prints one line per violation.
 
 BEGIN {
-    split("base 0 core 1 store 2 bus 2 inventory 3 availability 3 push 4 http 4 api 5 describe 5 load 5 app 6", words, " ")
+    split("base 0 core 1 store 2 bus 2 cache 2 inventory 3 availability 3 push 4 http 4 api 5 describe 5 load 5 app 6", words, " ")
     for (i = 1; i in words; i += 2) {
         layer[words[i]] = words[i + 1]
     }
     # Beside the layers: folders that use less than their layer would allow, and the one that looks sideways.
     forbidden["availability", "store"] = "availability is fed by the bus alone"
     forbidden["push", "store"] = forbidden["push", "bus"] = forbidden["push", "inventory"] = "push sees availability alone"
+    forbidden["push", "cache"] = "push sees availability alone"
+    forbidden["inventory", "cache"] = "what decides knows no cache"
+    only_base["cache"] = "a cache knows nothing of stock"
     only_base["http"] = "http knows nothing of stock"
     only_base["load"] = "load is a client from outside"
     allowed["describe", "api"] = 1 # describe prints the declarations of api
@@ -18,7 +21,7 @@ BEGIN {
 
     parts = split(path, part, "/")
     folder = part[2]
-    backend = parts > 3 && (folder == "store" || folder == "bus") ? part[2] "/" part[3] : ""
+    backend = parts > 3 && has_backends(folder) ? part[2] "/" part[3] : ""
     if (!(folder in layer)) {
         report("the folder src/" folder "/ has no layer")
     }
@@ -29,6 +32,11 @@ function report(text)
     printf "%s:%d: %s\n", path, NR, text
 }
 
+function has_backends(name)
+{
+    return name == "store" || name == "bus" || name == "cache"
+}
+
 function check_include(target,    piece, pieces)
 {
     pieces = split(target, piece, "/")
@@ -37,7 +45,7 @@ function check_include(target,    piece, pieces)
     } else if (piece[1] != folder) {
         check_folder(piece[1], target)
     }
-    if (pieces > 2 && (piece[1] == "store" || piece[1] == "bus") && folder != "app" && backend != piece[1] "/" piece[2]) {
+    if (pieces > 2 && has_backends(piece[1]) && folder != "app" && backend != piece[1] "/" piece[2]) {
         report("\"" target "\": only src/" piece[1] "/" piece[2] "/ and src/app/ may know this backend")
     }
 }
