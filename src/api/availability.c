@@ -1,6 +1,7 @@
 /* What a shopper may be promised: GET /v1/availability/{sku} and GET /v1/availability. Memory only, no lock. */
 #include "api/etag.h"
 #include "api/wait.h"
+#include "base/mem.h"
 
 #define LIST_BYTES_MAX (1024 * 1024)
 
@@ -51,17 +52,8 @@ static void answer_stale(struct exchange *x, struct str json, int64_t age_ms)
     buf_release(&body);
 }
 
-static void answer_one(struct exchange *x, struct api *api)
+static void answer_shown(struct exchange *x, const struct shown *shown, uint64_t seq, int64_t age_ms)
 {
-    int64_t age_ms = api_age_ms(api);
-    /* Read first: what is shown below includes at least this much. */
-    uint64_t seq = availability_seq(api_availability(api));
-    struct shelf_entry *entry = availability_find(api_availability(api), exchange_path_param(x, 0));
-    if (entry == NULL) {
-        api_refuse(x, ERR_NOT_FOUND, "No item with this SKU was defined.");
-        return;
-    }
-    const struct shown *shown = shelf_entry_shown(entry);
     if (age_ms < 0 || age_ms > STALE_MS) {
         api_set_seq(x, seq);
         answer_stale(x, shown->json, age_ms);
@@ -76,6 +68,85 @@ static void answer_one(struct exchange *x, struct api *api)
         exchange_answer(x, 304, NULL, STR_NONE, false);
     } else {
         exchange_answer(x, 200, "application/json", shown->json, true);
+    }
+}
+
+/* False: the view does not have it. */
+static bool answer_of_view(struct exchange *x, struct api *api)
+{
+    int64_t age_ms = api_age_ms(api);
+    /* Read first: what is shown below includes at least this much. */
+    uint64_t seq = availability_seq(api_availability(api));
+    struct shelf_entry *entry = availability_find(api_availability(api), exchange_path_param(x, 0));
+    if (entry == NULL) {
+        return false;
+    }
+    availability_count_read(api_availability(api), entry);
+    answer_shown(x, shelf_entry_shown(entry), seq, age_ms);
+    return true;
+}
+
+/*
+ * A view that was never complete cannot say that a SKU does not exist. What other nodes showed is in the cache, perhaps.
+ */
+
+/* As the cache has it; length 0: it is not known. */
+static void answer_of_cache(struct exchange *x, struct api *api, struct str json)
+{
+    if (json.len == 0) {
+        api_refuse(x, ERR_STALE, "This node does not know all items yet.");
+        return;
+    }
+    api_set_seq(x, availability_seq(api_availability(api)));
+    answer_stale(x, json, -1);
+}
+
+/* The view may have got it meanwhile. */
+static void resumed_question(struct exchange *x, void *app)
+{
+    const struct availability_question *q = exchange_attached(x);
+    if (!answer_of_view(x, app)) {
+        answer_of_cache(x, app, (struct str){q->json, q->json_len});
+    }
+}
+
+static void question_answered(void *ctx)
+{
+    exchange_resume(ctx);
+}
+
+static void ask_cache(struct exchange *x, struct api *api)
+{
+    struct availability_question *q = mem_new(sizeof(*q));
+    q->sku = exchange_path_param(x, 0);
+    q->answered = question_answered;
+    q->ctx = x;
+    exchange_attach(x, q, mem_free);
+    exchange_keep(x, resumed_question);
+    if (!availability_ask(api_availability(api), q)) {
+        exchange_resume(x);
+    }
+}
+
+static void answer_unknown(struct exchange *x, struct api *api)
+{
+    char room[SHOWN_FRAME_BYTES_MAX];
+    if (api_age_ms(api) >= 0) {
+        api_refuse(x, ERR_NOT_FOUND, "No item with this SKU was defined.");
+        return;
+    }
+    size_t len = availability_recall(api_availability(api), exchange_path_param(x, 0), room);
+    if (len > 0) {
+        answer_of_cache(x, api, (struct str){room, len});
+    } else {
+        ask_cache(x, api);
+    }
+}
+
+static void answer_one(struct exchange *x, struct api *api)
+{
+    if (!answer_of_view(x, api)) {
+        answer_unknown(x, api);
     }
 }
 
@@ -110,46 +181,72 @@ static void put_unknown(struct buf *unknown, struct str sku)
     buf_put_json(unknown, sku);
 }
 
-static void put_all(struct exchange *x, struct api *api, struct buf *body)
+/* What is shown of one SKU: by the view, else by other nodes as long as the view was never complete. False: nothing. */
+static bool put_one(struct api *api, struct str sku, int64_t age_ms, struct buf *body)
+{
+    char room[SHOWN_FRAME_BYTES_MAX];
+    struct shelf_entry *entry = availability_find(api_availability(api), sku);
+    if (entry != NULL) {
+        availability_count_read(api_availability(api), entry);
+        buf_put_str(body, shelf_entry_shown(entry)->json);
+        return true;
+    }
+    size_t len = age_ms < 0 ? availability_recall(api_availability(api), sku, room) : 0;
+    buf_put(body, room, len);
+    return len > 0;
+}
+
+/* Returns how many of the SKUs are not known. */
+static unsigned put_all(struct exchange *x, struct api *api, int64_t age_ms, struct buf *body)
 {
     struct buf unknown;
     struct str sku;
-    unsigned shown = 0;
+    unsigned unknown_len = 0;
+    size_t begin = body->len + sizeof("{\"data\":[") - 1;
     buf_init(&unknown, LIST_BYTES_MAX);
     buf_put_literal(body, "{\"data\":[");
     for (unsigned i = 0; !str_is_absent(sku = exchange_query(x, "sku", i)); i++) {
-        struct shelf_entry *entry = availability_find(api_availability(api), sku);
-        if (entry == NULL) {
-            put_unknown(&unknown, sku);
-            continue;
-        }
-        if (shown++ > 0) {
+        size_t before = body->len;
+        if (before > begin) {
             buf_put_char(body, ',');
         }
-        buf_put_str(body, shelf_entry_shown(entry)->json);
+        if (!put_one(api, sku, age_ms, body)) {
+            body->len = before;
+            unknown_len++;
+            put_unknown(&unknown, sku);
+        }
     }
     buf_put_literal(body, "],\"unknown\":[");
     buf_put_str(body, buf_str(&unknown));
     buf_put_char(body, ']');
     check(!unknown.overflowed && !body->overflowed);
     buf_release(&unknown);
+    return unknown_len;
 }
 
-static void answer_all(struct exchange *x, struct api *api)
+static void answer_list(struct exchange *x, uint64_t seq, int64_t age_ms, struct buf *body)
 {
-    uint64_t seq = availability_seq(api_availability(api));
-    struct buf body;
-    buf_init(&body, LIST_BYTES_MAX);
-    int64_t age_ms = api_age_ms(api);
-    put_all(x, api, &body);
-    if (put_stale(&body, age_ms)) {
+    if (put_stale(body, age_ms)) {
         api_set_seq(x, seq);
         exchange_set_header(x, "Cache-Control", STR("no-store"));
     } else {
         answer_view_headers(x, seq);
     }
-    buf_put_char(&body, '}');
-    exchange_answer(x, 200, "application/json", buf_str(&body), true);
+    buf_put_char(body, '}');
+    exchange_answer(x, 200, "application/json", buf_str(body), true);
+}
+
+static void answer_all(struct exchange *x, struct api *api)
+{
+    struct buf body;
+    int64_t age_ms = api_age_ms(api);
+    uint64_t seq = availability_seq(api_availability(api));
+    buf_init(&body, LIST_BYTES_MAX);
+    if (put_all(x, api, age_ms, &body) > 0 && age_ms < 0) {
+        api_refuse(x, ERR_STALE, "This node does not know all items yet.");
+    } else {
+        answer_list(x, seq, age_ms, &body);
+    }
     buf_release(&body);
 }
 

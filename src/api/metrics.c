@@ -11,7 +11,16 @@
 #define METRICS_BYTES_MAX (4 * 1024 * 1024)
 
 /* Whose a metric is. */
-enum part { PART_PROCESS, PART_INVENTORY, PART_RELAY, PART_AVAILABILITY, PART_FOLLOWER, PART_FORWARDER, PART_COUNT };
+enum part {
+    PART_PROCESS,
+    PART_INVENTORY,
+    PART_RELAY,
+    PART_AVAILABILITY,
+    PART_FOLLOWER,
+    PART_CACHE,
+    PART_FORWARDER,
+    PART_COUNT
+};
 
 /* One look at everything. */
 struct scrape {
@@ -257,6 +266,12 @@ PLAIN(put_relay_failures, inventory.relay.failures)
 PLAIN(put_gaps, availability.gaps)
 PLAIN(put_fills, availability.fills)
 PLAIN(put_fill_failures, availability.fill_failures)
+PLAIN(put_cache_up, availability.cache_is_up)
+PLAIN(put_cache_writes, availability.cache_writes)
+PLAIN(put_cache_failures, availability.cache_failures)
+PLAIN(put_cache_dirty, availability.cache_dirty)
+PLAIN(put_cache_hits, availability.cache_hits)
+PLAIN(put_cache_misses, availability.cache_misses)
 PLAIN(put_forwarded, forwarder.forwarded)
 PLAIN(put_forward_failures, forwarder.failed)
 PLAIN(put_forwards, forwarder.in_flight)
@@ -320,6 +335,7 @@ static void scrape_take(struct scrape *s)
         availability_metrics(api_availability(s->api), &s->availability);
         s->has[PART_AVAILABILITY] = true;
         s->has[PART_FOLLOWER] = s->availability.follows;
+        s->has[PART_CACHE] = s->availability.caches;
     }
     if (s->api->options.forwarder != NULL) {
         forwarder_metrics(s->api->options.forwarder, &s->forwarder);

@@ -80,9 +80,14 @@ static void follow_all(struct exchange *x, struct api *api, struct followed *f)
     }
 }
 
-static void refuse_unknown(struct exchange *x, const struct followed *f)
+/* A view that was never complete cannot say that they were not defined. */
+static void refuse_unknown(struct exchange *x, const struct api *api, const struct followed *f)
 {
     struct buf members;
+    if (api_age_ms(api) < 0) {
+        api_refuse(x, ERR_STALE, "This node does not know all items yet.");
+        return;
+    }
     buf_init(&members, f->unknown.len + 64);
     buf_put_literal(&members, ",\"unknown\":[");
     buf_put_str(&members, buf_str(&f->unknown));
@@ -136,7 +141,7 @@ static void stream_followed(struct exchange *x, struct api *api, struct followed
     if (f->too_many) {
         api_refuse(x, ERR_INVALID, "At most 500 SKUs can be followed at once.");
     } else if (f->unknown.len > 0) {
-        refuse_unknown(x, f);
+        refuse_unknown(x, api, f);
     } else {
         open_page(x, api, f, resume);
     }

@@ -1,9 +1,12 @@
 #include "app/backends.h"
 
 #include "bus/amqp/amqp.h"
+#include "bus/endpoint.h"
 #include "bus/kafka/kafka.h"
 #include "bus/nats/nats.h"
 #include "bus/redis/redis.h"
+#include "cache/memcached/memcached.h"
+#include "cache/redis/redis.h"
 #include "store/postgres/postgres.h"
 #include "store/sqlite/sqlite.h"
 
@@ -53,4 +56,50 @@ backend_bus_open(const struct config *c, enum bus_end end, const char *node, str
     }
     return err_note_set(
         note, ERR_CONFIG, "bus: neither \"local\" nor nats://..., redis://..., amqp://... or kafka://...");
+}
+
+#define REDIS_PORT 6379
+#define MEMCACHED_PORT 11211
+/* More than that no Redis is set up with. */
+#define REDIS_DATABASES 65536
+
+/* redis://[[user]:password@]host[:port][/database] */
+static struct cache *redis_of(struct str url)
+{
+    struct endpoint e;
+    uint64_t database = 0;
+    if (!endpoint_parse(url, "redis", REDIS_PORT, &e) ||
+        (e.path.len > 0 && !str_to_u64(e.path, REDIS_DATABASES - 1, &database))) {
+        return NULL;
+    }
+    const struct cache_options options = {e.host, e.port, e.user, e.password, (unsigned)database};
+    return cache_redis_new(&options);
+}
+
+/* memcached://host[:port]; it knows no users. */
+static struct cache *memcached_of(struct str url)
+{
+    struct endpoint e;
+    if (!endpoint_parse(url, "memcached", MEMCACHED_PORT, &e) || e.user.len + e.password.len + e.path.len > 0) {
+        return NULL;
+    }
+    const struct cache_options options = {.host = e.host, .port = e.port};
+    return cache_memcached_new(&options);
+}
+
+enum err backend_cache_open(const struct config *c, struct cache **out, struct err_note *note)
+{
+    struct str url = str_from(c->cache);
+    *out = NULL;
+    if (strcmp(c->cache, "none") == 0) {
+        return ERR_OK;
+    }
+    *out = begins(c->cache, "memcached://") ? memcached_of(url) : redis_of(url);
+    if (*out == NULL) {
+        return err_note_set(
+            note, ERR_CONFIG,
+            "cache: neither \"none\" nor redis://[user:password@]host[:port][/database] nor "
+            "memcached://host[:port]");
+    }
+    return ERR_OK;
 }

@@ -1,11 +1,12 @@
 /*
- * From the URLs of the configuration to stores and buses. With serve.c the only place that names concrete ones.
+ * From the URLs of the configuration to stores, buses and caches. With serve.c the only place that names concrete ones.
  */
 #ifndef APP_BACKENDS_H
 #define APP_BACKENDS_H
 
 #include "app/config.h"
 #include "bus/bus.h"
+#include "cache/cache.h"
 #include "store/store.h"
 
 #define PARTITION 0
@@ -18,5 +19,8 @@ bool backend_has_bus(const struct config *c);
 /* `node` names a follower. The broker need not be there. */
 MUST_CHECK enum err
 backend_bus_open(const struct config *c, enum bus_end end, const char *node, struct bus **out, struct err_note *note);
+
+/* NULL when none is wanted. The server need not be there. */
+MUST_CHECK enum err backend_cache_open(const struct config *c, struct cache **out, struct err_note *note);
 
 #endif

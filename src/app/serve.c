@@ -52,6 +52,7 @@ struct server {
     struct bus *bus;
     struct inventory *inventory;
     bool inventory_runs;
+    struct cache *cache;
     struct availability *availability;
     bool availability_runs;
     struct lease *lease;
@@ -215,8 +216,10 @@ static enum err make_follower(struct server *s, struct err_note *note)
         .cut = availability_cut_cb,
         .cut_ctx = s,
     };
+    TRY(backend_cache_open(s->config, &s->cache, note));
     struct availability_options options = {
         .bus = s->bus,
+        .cache = s->cache,
         .follow = &follow,
         .policy = POLICY_DEFAULT,
         .changed = availability_changed_cb,
@@ -258,6 +261,9 @@ static enum err start_standby(struct server *s, struct err_note *note)
     if (backend_has_bus(s->config)) {
         TRY(backend_bus_open(s->config, BUS_PUBLISHES, NULL, &s->outside, note));
     }
+    if (s->role == ROLE_SERVE) {
+        TRY(backend_cache_open(s->config, &s->cache, note));
+    }
     TRY(start_api(s, note));
     TRY(start_http(s, note));
     advertise(s);
@@ -270,6 +276,7 @@ static enum err start_view(struct server *s, struct err_note *note)
 {
     struct availability_options options = {
         .bus = s->bus,
+        .cache = s->cache,
         .policy = POLICY_DEFAULT,
         .changed = availability_changed_cb,
         .changed_ctx = s,
@@ -354,6 +361,7 @@ static void stop_server(struct server *s)
     api_free(s->api);
     forwarder_free(s->forwarder);
     availability_free(s->availability);
+    cache_free(s->cache);
     inventory_free(s->inventory);
     bus_free(s->bus);
     bus_free(s->outside);

@@ -11,6 +11,7 @@
 #define AVAILABILITY_AVAILABILITY_H
 
 #include "bus/bus.h"
+#include "cache/cache.h"
 #include "core/policy.h"
 
 /* The longest `frame`: SKU_BYTES_MAX escaped bytes, all numbers at their longest. */
@@ -50,6 +51,7 @@ struct availability_follow {
 
 struct availability_options {
     struct bus *bus;                          /* borrowed */
+    struct cache *cache;                      /* borrowed; NULL: none (decision 009) */
     const struct availability_follow *follow; /* NULL: `bus` is the local one of this process */
     struct policy policy;
     /*
@@ -99,6 +101,32 @@ uint64_t shelf_entry_stream_seq(const struct shelf_entry *e);
 /* The stream up to this seq is in the view: whatever is read after this call includes it. Any thread. */
 uint64_t availability_seq(const struct availability *a);
 
+/* Counts, now and then, that a reader thread read the entry: the most read ones are what a new node begins with. */
+void availability_count_read(struct availability *a, struct shelf_entry *e);
+
+/*
+ * What other nodes showed, as the cache has it, for SKUs that a view does not have which was never complete.
+ */
+
+/* What is known already: its length, 0 when it is not. The bytes are those of `struct shown`'s json. Any thread. */
+size_t availability_recall(struct availability *a, struct str sku, char out[SHOWN_FRAME_BYTES_MAX]);
+
+/* A question to the cache; the asker's memory, which is the cache's thread's until `answered`. */
+struct availability_question {
+    struct availability_question *next;
+    struct str sku; /* borrowed as long */
+    void (*answered)(void *ctx);
+    void *ctx;
+    size_t json_len; /* 0: it is not known */
+    char json[SHOWN_FRAME_BYTES_MAX];
+};
+
+/*
+ * Any thread. True: `answered` will be called, once, on another thread, perhaps before this returns. False: there is no cache,
+ * it is away, or too much is asked; it will not be called.
+ */
+bool availability_ask(struct availability *a, struct availability_question *q);
+
 /*
  * How long ago the view surely held everything that was committed: 0 on the local bus, -1 when it never did. A position
  * comes twice a second, so the age of a healthy follower is below a second. Any thread.
@@ -116,6 +144,14 @@ struct availability_metrics {
     uint64_t gaps;      /* times that something was missing */
     uint64_t fills;     /* pages that were asked for */
     uint64_t fill_failures;
+    /* Of one with a cache. */
+    bool caches;
+    bool cache_is_up;
+    uint64_t cache_writes;   /* SKUs that were written */
+    uint64_t cache_failures; /* connections and calls that failed */
+    uint64_t cache_dirty;    /* SKUs that changed and are not written yet */
+    uint64_t cache_hits;     /* answers out of the cache */
+    uint64_t cache_misses;   /* SKUs that were looked for there in vain */
 };
 /* Any thread. */
 void availability_metrics(const struct availability *a, struct availability_metrics *out);

@@ -3,6 +3,7 @@
  */
 #include "availability/service.h"
 
+#include "availability/cached.h"
 #include "availability/follow.h"
 #include "base/mem.h"
 
@@ -16,13 +17,24 @@ struct availability *availability_new(const struct availability_options *options
     if (options->follow != NULL) {
         a->follow = follow_new(options->follow, a);
     }
+    if (options->cache != NULL) {
+        a->cached = cached_new(options->cache, a);
+    }
     return a;
+}
+
+static void tell_cache(struct availability *a, bool changed)
+{
+    if (a->cached != NULL) {
+        cached_take(a->cached, a->view.touched, a->view.touched_len, changed);
+    }
 }
 
 void availability_apply(struct availability *a, const struct bus_message *m)
 {
     check(!a->started);
     view_apply(&a->view, m);
+    tell_cache(a, false);
     struct rendered *replaced = view_take_replaced(&a->view);
     if (replaced != NULL) {
         grace_wait_and_free(replaced);
@@ -36,6 +48,7 @@ void availability_project(struct availability *a, const struct bus_message *m)
     if (a->changed != NULL) {
         a->changed(a->changed_ctx, a->view.touched, a->view.touched_len, m->committed_ns);
     }
+    tell_cache(a, true);
     grace_give(&a->grace, view_take_replaced(&a->view));
 }
 
@@ -51,12 +64,8 @@ static void *projector_run(void *arg)
     return NULL;
 }
 
-enum err availability_start(struct availability *a, struct err_note *note)
+static enum err start_projector(struct availability *a, struct err_note *note)
 {
-    check(!a->started);
-    if (a->follow != NULL) {
-        TRY(follow_open(a->follow, note));
-    }
     if (grace_start(&a->grace) != ERR_OK) {
         return err_note_set(note, ERR_IO, "the availability thread cannot be started");
     }
@@ -65,8 +74,24 @@ enum err availability_start(struct availability *a, struct err_note *note)
         grace_stop(&a->grace);
         return err_note_set(note, ERR_IO, "the availability thread cannot be started");
     }
-    a->started = true;
     return ERR_OK;
+}
+
+enum err availability_start(struct availability *a, struct err_note *note)
+{
+    check(!a->started);
+    if (a->follow != NULL) {
+        TRY(follow_open(a->follow, note));
+    }
+    if (a->cached != NULL) {
+        TRY(cached_start(a->cached, note));
+    }
+    enum err e = start_projector(a, note);
+    if (e != ERR_OK && a->cached != NULL) {
+        cached_stop(a->cached);
+    }
+    a->started = e == ERR_OK;
+    return e;
 }
 
 void availability_stop(struct availability *a)
@@ -79,6 +104,9 @@ void availability_stop(struct availability *a)
     }
     int failed = pthread_join(a->projector, NULL);
     check(failed == 0);
+    if (a->cached != NULL) {
+        cached_stop(a->cached);
+    }
     grace_stop(&a->grace);
     a->started = false;
 }
@@ -90,6 +118,7 @@ void availability_free(struct availability *a)
     }
     check(!a->started);
     follow_free(a->follow);
+    cached_free(a->cached);
     view_release(&a->view);
     mem_free(a);
 }
@@ -97,6 +126,23 @@ void availability_free(struct availability *a)
 struct shelf_entry *availability_find(struct availability *a, struct str sku)
 {
     return view_find(&a->view, sku);
+}
+
+void availability_count_read(struct availability *a, struct shelf_entry *e)
+{
+    if (a->cached != NULL) {
+        cached_count_read(a->cached, e);
+    }
+}
+
+size_t availability_recall(struct availability *a, struct str sku, char out[SHOWN_FRAME_BYTES_MAX])
+{
+    return a->cached == NULL ? 0 : cached_recall(a->cached, sku, out);
+}
+
+bool availability_ask(struct availability *a, struct availability_question *q)
+{
+    return a->cached != NULL && cached_ask(a->cached, q);
 }
 
 uint64_t availability_seq(const struct availability *a)
@@ -120,5 +166,8 @@ void availability_metrics(const struct availability *a, struct availability_metr
     };
     if (a->follow != NULL) {
         follow_metrics(a->follow, out);
+    }
+    if (a->cached != NULL) {
+        cached_metrics(a->cached, out);
     }
 }

@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 
+struct cached;
 struct follow;
 
 struct availability {
@@ -15,6 +16,7 @@ struct availability {
     void (*changed)(void *ctx, struct shelf_entry *const *entries, size_t len, int64_t committed_ns);
     void *changed_ctx;
     struct follow *follow; /* NULL: the bus is the local one */
+    struct cached *cached; /* NULL: there is no cache */
 
     bool started;
     pthread_t projector;

@@ -35,6 +35,8 @@ struct shelf_entry {
     uint16_t levels_len;
     uint16_t levels_cap;
     bool touched; /* by the message being applied */
+    bool listed;  /* these two belong to the cache's marks, under their owner's lock */
+    bool marked;
 
     const struct view *view;
     struct cds_lfht_node node;     /* by SKU */
