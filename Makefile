@@ -8,7 +8,7 @@ ONE_THREAD := sim/world sim/again sim/restart sim/disk sim/disk_raw
 # librdkafka makes its threads with thrd_create, which the thread sanitizer of gcc 12 does not know: it crashes.
 UNKNOWN_THREADS := bus/kafka
 
-.PHONY: all demo test lint asan tsan valgrind coverage fuzz plants deep bench clean help
+.PHONY: all demo test test-services lint asan tsan valgrind coverage fuzz plants deep bench clean help
 
 all: ## build the program: build/onhand
 	@tools/setup build
@@ -20,6 +20,10 @@ demo: all ## sell a year of real trade and show it live (ARGS="--exit --speed 50
 test: ## run all tests
 	@tools/setup test
 	@BUILD=$(BUILD) tools/test
+
+test-services: ## start the whole system with its servers, break them, and check what comes of it (ARGS="lead", ROUNDS=N)
+	@tools/setup test
+	@BUILD=$(BUILD) tools/test services $(ARGS)
 
 lint: ## check format, common mistakes and the layers
 	@tools/setup test
@@ -68,4 +72,4 @@ clean: ## remove what was built
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-valgrind $(BUILD)-coverage $(BUILD)-fuzz build-deep build-plants
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile

@@ -3,6 +3,7 @@
  * a short line for each test. The last line is `# pass N fail M`; the exit code is 1 when anything failed.
  *
  *   node run.mjs [part of a file name ...]
+ *   node run.mjs --services [part of a file name ...]   those of services/ instead, and what they measured
  */
 import fs from 'node:fs';
 import os from 'node:os';
@@ -11,12 +12,15 @@ import { run } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { api, startServer, stopServer } from './node/harness.mjs';
 
-const FILE_MS_MAX = 1200000;
+const FILE_MS_MAX = Number(process.env.FILE_MINUTES ?? 20) * 60000;
+const FIGURE = /^figure: /;
 const here = path.dirname(fileURLToPath(import.meta.url));
-const wanted = process.argv.slice(2);
-const files = fs.readdirSync(path.join(here, 'node'))
+const services = process.argv.includes('--services');
+const wanted = process.argv.slice(2).filter((word) => word !== '--services');
+const folder = path.join(here, services ? 'services' : 'node');
+const files = fs.readdirSync(folder)
   .filter((name) => name.endsWith('.test.mjs') && (wanted.length === 0 || wanted.some((part) => name.includes(part))))
-  .sort().map((name) => path.join(here, 'node', name));
+  .sort().map((name) => path.join(folder, name));
 const coverage = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'onhand-coverage-')), 'operations');
 fs.writeFileSync(coverage, '');
 process.env.ONHAND_COVERAGE = coverage;
@@ -27,6 +31,8 @@ function report(ok, name, detail = '') {
   count[ok ? 'pass' : 'fail']++;
   console.log(`${ok ? 'ok    ' : 'FAILED'} ${name}${detail}`);
 }
+
+const nameOf = ({ file, name }) => (services ? name : `${path.basename(file ?? '', '.test.mjs')}: ${name}`);
 
 function errorText({ error }) {
   const cause = error?.cause ?? error;
@@ -40,9 +46,11 @@ async function runFiles() {
     if (type === 'test:pass' && !isSuite && data.name !== data.file) {
       const ms = Math.round(data.details.duration_ms);
       const skipped = data.skip === undefined ? '' : ` (skipped: ${data.skip})`;
-      report(true, `${path.basename(data.file ?? '', '.test.mjs')}: ${data.name}`, ms > 2000 ? ` (${(ms / 1000).toFixed(1)} s)` : skipped);
+      report(true, nameOf(data), ms > 2000 ? ` (${(ms / 1000).toFixed(1)} s)` : skipped);
     } else if (type === 'test:fail' && !isSuite) {
-      report(false, `${path.basename(data.file ?? '', '.test.mjs')}: ${data.name}`, errorText(data.details));
+      report(false, nameOf(data), errorText(data.details));
+    } else if (type === 'test:diagnostic' && FIGURE.test(data.message)) {
+      console.log(`       ${data.message.replace(FIGURE, '')}`);
     } else if (type === 'test:stderr' || type === 'test:stdout') {
       output.push(data.message);
     }
@@ -64,7 +72,7 @@ async function checkCoverage() {
 }
 
 await runFiles();
-if (wanted.length === 0) {
+if (wanted.length === 0 && !services) {
   await checkCoverage().catch((error) => report(false, 'every operation of the document was exercised', `\n${error.stack}`));
 }
 fs.rmSync(path.dirname(coverage), { recursive: true, force: true });

@@ -297,10 +297,11 @@ function exercised(operation) {
 
 /* ---- The client ---- */
 
-/* One request as it stands; resolves with {status, headers, text}. */
+/* One request as it stands, to {host, port}; resolves with {status, headers, text}. */
 export function send(server, method, target, { headers = {}, body, agent, timeout_ms = 60000 } = {}) {
   return new Promise((resolve, reject) => {
-    const options = { host: '127.0.0.1', port: server.port, method, path: target, headers, agent };
+    /* The option alone counts while it connects. */
+    const options = { host: server.host ?? '127.0.0.1', port: server.port, method, path: target, headers, agent, timeout: timeout_ms };
     const request = http.request(options, (response) => {
       const chunks = [];
       response.on('data', (chunk) => chunks.push(chunk));

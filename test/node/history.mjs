@@ -3,13 +3,17 @@
  * how a record looks. They fight for few units of few items, ask again with the same key until they know the outcome,
  * and sometimes never learn it.
  */
+import { spawnSync } from 'node:child_process';
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
 import http from 'node:http';
-import { api, killServer, newKey, send, sleep, startServer, until } from './harness.mjs';
+import os from 'node:os';
+import path from 'node:path';
+import { api, BINARY, killServer, newKey, send, sleep, startServer, temporaryDirectory, until } from './harness.mjs';
 import { randomFrom } from './trade.mjs';
 
-const CLIENTS = 32;
-const SKUS = Array.from({ length: 10 }, (_, i) => `H-${i}`);
+export const CLIENTS = 32;
+export const SKUS = Array.from({ length: 10 }, (_, i) => `H-${i}`);
 const PLACE = 'leeds';
 const START = 8; /* units of each item */
 const POOL = 300; /* reservations that clients still have something to do with */
@@ -18,10 +22,11 @@ const EDGE_MS = 30; /* so long before its time someone takes up a hold that was 
 const RETRY_MS = 5;
 const LATE_MS = 60000; /* a hold expires at the latest so long after its time; the server is away in between */
 const SLACK_MS = 100;
+export const CHECKER = path.join(path.dirname(BINARY), 'test/history/history_check');
 const PHASE_MS_MAX = 240000;
 const EXPORTS_MAX = 20; /* then it is not the clock that is to blame, and the checker shall see it */
 
-const now = () => process.hrtime.bigint();
+export const now = () => process.hrtime.bigint();
 const amounts = ({ on_hand, reserved, committed }) => `${on_hand} ${reserved} ${committed}`;
 
 /* How each operation is asked, and how its answers are written down; `what` is the middle of its record. */
@@ -48,6 +53,7 @@ export class History {
   constructor(seed, operations) {
     this.random = randomFrom(seed);
     this.wanted = operations;
+    this.retryMs = RETRY_MS;
     this.records = [`bounds ${LATE_MS} ${SLACK_MS}`];
     this.done = 0;
     this.unknown = 0;
@@ -171,7 +177,7 @@ export class History {
       }
       this.retried++;
       await this.up;
-      await sleep(RETRY_MS);
+      await sleep(this.retryMs);
     }
   }
 
@@ -190,6 +196,11 @@ export class History {
     const invoke = now();
     const answer = await this.outcome(operation, options);
     const end = now();
+    this.record(client, operation, { invoke, end, answer });
+    return answer;
+  }
+
+  record(client, operation, { invoke, end, answer }) {
     const result = answer === null ? '- unknown' : `${end} ${this.result(operation, answer)}`;
     this.records.push(`op ${client} ${operation.key ?? '-'} ${operation.what} ${invoke} ${result}`);
     this.done++;
@@ -198,7 +209,6 @@ export class History {
     } else {
       this.learn(operation, answer);
     }
-    return answer;
   }
 
   learn(operation, { status, json }) {
@@ -307,4 +317,18 @@ export class History {
     }, 'an export at rest', PHASE_MS_MAX);
     client.close();
   }
+}
+
+/* Holds the records against the checker; gives what it said. A history that it rejects is kept. */
+export function check(records) {
+  const file = path.join(temporaryDirectory(), 'history.txt');
+  fs.writeFileSync(file, `${records.join('\n')}\n`);
+  const { status, stdout, stderr } = spawnSync(CHECKER, [file], { encoding: 'utf8' });
+  if (status !== 0) {
+    const kept = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'onhand-history-')), 'history.txt');
+    fs.copyFileSync(file, kept);
+    assert.fail(`${kept}:\n${stdout}${stderr}`);
+  }
+  fs.rmSync(file);
+  return stdout;
 }

@@ -7,14 +7,11 @@
  *   HISTORY_OPERATIONS=N  operations of each (20000)
  *   HISTORY_SEED=N        the operations of an earlier run; the moments stay the machine's
  */
-import { spawnSync } from 'node:child_process';
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
-import os from 'node:os';
-import path from 'node:path';
 import { test } from 'node:test';
-import { BINARY, finish, temporaryDirectory } from './harness.mjs';
-import { History } from './history.mjs';
+import { finish } from './harness.mjs';
+import { check, CHECKER, History } from './history.mjs';
 
 const SEED = Number(process.env.HISTORY_SEED ?? Date.now() % 1000000000);
 const MINUTES = Number(process.env.HISTORY_MINUTES ?? 0);
@@ -22,20 +19,6 @@ const RUNS = Number(process.env.HISTORY_RUNS ?? (MINUTES > 0 ? Infinity : 1));
 const IS_LONG = MINUTES > 0 || RUNS > 1;
 const OPERATIONS = Number(process.env.HISTORY_OPERATIONS ?? 20000);
 const KILLS = 4;
-const CHECKER = path.join(path.dirname(BINARY), 'test/history/history_check');
-
-function check(records) {
-  const file = path.join(temporaryDirectory(), 'history.txt');
-  fs.writeFileSync(file, `${records.join('\n')}\n`);
-  const { status, stdout, stderr } = spawnSync(CHECKER, [file], { encoding: 'utf8' });
-  if (status !== 0) {
-    const kept = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'onhand-history-')), 'history.txt');
-    fs.copyFileSync(file, kept);
-    assert.fail(`${kept}:\n${stdout}${stderr}`);
-  }
-  fs.rmSync(file);
-  return stdout;
-}
 
 /* A history in which nothing happened proves nothing. */
 function assertEventful(history) {

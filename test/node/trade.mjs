@@ -114,7 +114,7 @@ export class Trade {
         this.open.push(operation);
         throw error;
       }
-      if (answer.status !== 503) {
+      if (answer.status !== 503 && answer.json.code !== 'idempotency_key_in_flight') {
         break;
       }
       this.unavailable++;
