@@ -54,8 +54,9 @@ void heat_count(struct heat *h, struct shelf_entry *e)
 
 /* --- the list ----------------------------------------------------------------------------------------------- */
 
-/* So that no sum of rows is one that JSON cannot hold. */
+/* More is not written, and not believed. */
 #define HOT_READS_MAX (1LL << 50)
+#define VERSION_MAX (1LL << 60)
 
 static bool take_sku(struct hot_list *list, json_t *row)
 {
@@ -97,7 +98,8 @@ static size_t join(struct hot_sku *rows, size_t len)
     qsort(rows, len, sizeof(*rows), by_sku);
     for (size_t i = 0; i < len; i++) {
         if (kept > 0 && by_sku(&rows[kept - 1], &rows[i]) == 0) {
-            rows[kept - 1].reads += rows[i].reads;
+            uint64_t sum = rows[kept - 1].reads + rows[i].reads;
+            rows[kept - 1].reads = sum < HOT_READS_MAX ? sum : HOT_READS_MAX;
         } else {
             rows[kept++] = rows[i];
         }
@@ -113,7 +115,7 @@ static bool take_list(struct hot_list *list, json_t *root)
     json_t *row;
     size_t i;
     if (json_unpack(root, "{s:I, s:o !}", "version", &version, "skus", &skus) != 0 || version < 0 ||
-        !json_is_array(skus)) {
+        version > VERSION_MAX || !json_is_array(skus)) {
         return false;
     }
     json_array_foreach(skus, i, row)
