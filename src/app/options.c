@@ -3,6 +3,8 @@
 #include "base/str.h"
 
 #include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
 
 /* The row whose flag is `name`, rows_len when there is none. */
 static size_t find_row(const struct option_row *rows, size_t rows_len, struct str name)
@@ -65,5 +67,29 @@ enum err option_number(
             note, ERR_CONFIG, "%s: \"%s\" is not a whole number from %" PRIu64 " to %" PRIu64, flag, value, least,
             greatest);
     }
+    return ERR_OK;
+}
+
+enum err
+option_url(const char *flag, const char *value, char *host, size_t host_size, uint64_t *port, struct err_note *note)
+{
+    static const char scheme[] = "http://";
+    struct str rest = str_from(value);
+    bool good = rest.len > sizeof(scheme) - 1 && memcmp(value, scheme, sizeof(scheme) - 1) == 0;
+    rest = good ? str_from(value + sizeof(scheme) - 1) : STR_NONE;
+    rest.len -= rest.len > 0 && rest.ptr[rest.len - 1] == '/';
+    const char *bracket = rest.len > 0 && rest.ptr[0] == '[' ? memchr(rest.ptr, ']', rest.len) : NULL;
+    const char *from = bracket == NULL ? rest.ptr : bracket;
+    const char *colon = good ? memchr(from, ':', rest.len - (size_t)(from - rest.ptr)) : NULL;
+    struct str name = {rest.ptr, colon == NULL ? rest.len : (size_t)(colon - rest.ptr)};
+    *port = 80;
+    good = good && (colon == NULL || str_to_u64((struct str){colon + 1, rest.len - name.len - 1}, UINT16_MAX, port));
+    if (bracket != NULL) {
+        name = (struct str){name.ptr + 1, name.len - 2};
+    }
+    if (!good || name.len == 0 || name.len >= host_size || *port == 0 || memchr(name.ptr, '/', name.len) != NULL) {
+        return err_note_set(note, ERR_CONFIG, "%s: \"%s\" is not like http://127.0.0.1:8080", flag, value);
+    }
+    snprintf(host, host_size, "%.*s", STR_ARG(name));
     return ERR_OK;
 }

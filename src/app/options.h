@@ -36,4 +36,11 @@ MUST_CHECK enum err options_read(
 MUST_CHECK enum err option_number(
     const char *flag, const char *value, uint64_t least, uint64_t greatest, uint64_t *out, struct err_note *note);
 
+/*
+ * http://HOST[:PORT][/], HOST an IPv6 address in brackets, or anything else without a colon. `host` gets it without the
+ * brackets; ERR_CONFIG with a note otherwise.
+ */
+MUST_CHECK enum err
+option_url(const char *flag, const char *value, char *host, size_t host_size, uint64_t *port, struct err_note *note);
+
 #endif

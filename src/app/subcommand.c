@@ -57,7 +57,8 @@ static const char availability_text[] =
 static const char demo_text[] =
     "Starts a server on an empty store and replays a year of real trade through its public HTTP API at full speed:\n"
     "the UCI Online Retail log, 541,909 order lines. Open the printed address in a browser while it runs. At the end\n"
-    "it checks that nothing was oversold, that its own books equal the server's, and runs the audit.\n"
+    "it checks that nothing was oversold, that its own books equal the server's, and runs the audit. With --url it\n"
+    "replays to an empty system that runs, sends again what failed on the way, and leaves the audit to you.\n"
     "\n"
     "Exit codes: 0 everything was right, 1 it was not, 2 the demo could not run, 64 unknown option,\n"
     "78 a value is refused.\n";

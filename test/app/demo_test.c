@@ -5,12 +5,14 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define END_MS 60000
 
 static struct process process;
+static struct process server;
 
 static void assert_says(const char *text)
 {
@@ -111,6 +113,71 @@ static void a_data_directory_with_something_in_it_is_refused(void **state)
     small_log_remove(dir);
 }
 
+static void start_remote(const char *data, const char *port, unsigned *out_port)
+{
+    process_start(&server, (const char *const[]){"serve", "--port", port, "--data", data, NULL});
+    if (!process_wait_for(&server, "onhand ready: ", END_MS)) {
+        fail_msg("%s", server.output);
+    }
+    const char *url = strstr(server.output, "onhand ready: ");
+    assert_int_equal(sscanf(url, "onhand ready: http://127.0.0.1:%u/", out_port), 1);
+}
+
+static unsigned tried_again(void)
+{
+    const char *line = strstr(process.output, "\n  tried again");
+    unsigned count = 0;
+    assert_non_null(line);
+    assert_int_equal(sscanf(line, "\n  tried again %u", &count), 1);
+    return count;
+}
+
+/* The replay begins while nobody listens: what it asks for is asked again until the server is there. */
+static void a_running_server_is_replayed_to_and_waited_for(void **state)
+{
+    (void)state;
+    char dir[SMALL_LOG_DIR_MAX], data[] = "/tmp/onhand-demo-test-XXXXXX", url[64], port_text[16];
+    unsigned port;
+    assert_non_null(mkdtemp(data));
+    small_log_make(small_log, "A,LANTERN,1,1,1,x,y\n", dir);
+    start_remote(data, "0", &port);
+    kill(server.pid, SIGKILL);
+    assert_int_equal(process_wait(&server, END_MS), -1);
+    snprintf(url, sizeof(url), "http://127.0.0.1:%u", port);
+    process_start(&process, (const char *const[]){"demo", "--url", url, "--file", dir, "--connections", "1", NULL});
+    assert_true(process_wait_for(&process, "Server:", END_MS));
+    usleep(300000);
+    snprintf(port_text, sizeof(port_text), "%u", port);
+    start_remote(data, port_text, &port);
+    int code = process_wait(&process, END_MS);
+    kill(server.pid, SIGTERM);
+    assert_int_equal(process_wait(&server, END_MS), 0);
+    small_log_remove(dir);
+    if (code != 0) {
+        fail_msg("exit %d: %s", code, process.output);
+    }
+    assert_count("orders", "5");
+    assert_count("units sold", "2,000,061");
+    assert_count("unexpected answers", "0");
+    assert_true(tried_again() > 0);
+    assert_says("Books:     0 levels differ");
+    assert_says("Zero units oversold; the books agree.");
+    int audit = process_run(&process, (const char *const[]){"audit", "--data", data, NULL});
+    if (audit != 0) {
+        fail_msg("exit %d: %s", audit, process.output);
+    }
+    char command[64];
+    snprintf(command, sizeof(command), "rm -r %s", data);
+    assert_int_equal(system(command), 0);
+}
+
+static void a_bad_url_is_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(process_run(&process, (const char *const[]){"demo", "--url", "https://127.0.0.1", NULL}), 78);
+    assert_says("is not like http://127.0.0.1:8080");
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1) {
@@ -119,6 +186,8 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_small_log_is_replayed_and_proved),
         cmocka_unit_test(it_stays_up_until_a_signal_and_cleans_up),
+        cmocka_unit_test(a_running_server_is_replayed_to_and_waited_for),
+        cmocka_unit_test(a_bad_url_is_refused),
         cmocka_unit_test(a_data_directory_with_something_in_it_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

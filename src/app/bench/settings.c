@@ -63,32 +63,6 @@ const struct option_row *bench_options(size_t *out_len)
     return option_rows;
 }
 
-/* http://HOST[:PORT][/], HOST an IPv6 address in brackets, or anything else without a colon. */
-static enum err set_url(struct bench_settings *s, const char *url, struct err_note *note)
-{
-    static const char scheme[] = "http://";
-    struct str rest = str_from(url);
-    bool good = rest.len > sizeof(scheme) - 1 && memcmp(url, scheme, sizeof(scheme) - 1) == 0;
-    rest = good ? str_from(url + sizeof(scheme) - 1) : STR_NONE;
-    rest.len -= rest.len > 0 && rest.ptr[rest.len - 1] == '/';
-    const char *bracket = rest.len > 0 && rest.ptr[0] == '[' ? memchr(rest.ptr, ']', rest.len) : NULL;
-    const char *from = bracket == NULL ? rest.ptr : bracket;
-    const char *colon = good ? memchr(from, ':', rest.len - (size_t)(from - rest.ptr)) : NULL;
-    struct str host = {rest.ptr, colon == NULL ? rest.len : (size_t)(colon - rest.ptr)};
-    s->port = 80;
-    good = good && (colon == NULL || str_to_u64((struct str){colon + 1, rest.len - host.len - 1}, 65535, &s->port));
-    if (bracket != NULL) {
-        host = (struct str){host.ptr + 1, host.len - 2};
-    }
-    if (!good || host.len == 0 || host.len >= sizeof(s->host) || s->port == 0 ||
-        memchr(host.ptr, '/', host.len) != NULL) {
-        return err_note_set(note, ERR_CONFIG, "--url: \"%s\" is not like http://127.0.0.1:8080", url);
-    }
-    snprintf(s->host, sizeof(s->host), "%.*s", STR_ARG(host));
-    s->is_remote = true;
-    return ERR_OK;
-}
-
 static enum err set_path(const char *flag, const char *value, const char **out, struct err_note *note)
 {
     if (value[0] != '/' || strpbrk(value, " \r\n") != NULL) {
@@ -104,7 +78,8 @@ static enum err set_option_cb(void *ctx, size_t row, const char *value, struct e
     const char *flag = option_rows[row].flag;
     switch ((enum option)row) {
     case URL:
-        return set_url(s, value, note);
+        s->is_remote = true;
+        return option_url(flag, value, s->host, sizeof(s->host), &s->port, note);
     case DATA:
         s->data = value;
         return ERR_OK;

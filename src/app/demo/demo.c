@@ -21,10 +21,13 @@
 #define CONNECTIONS_MAX 4096
 #define SECONDS_MAX 86400
 #define SPEED_MAX 1000000
+#define REMOTE_BYTES_MAX 256
 
-enum option { HOST, PORT, DATA, FILE_DIR, CONNECTIONS, SPEED, DURATION, EXIT_AT_END, OPTIONS };
+enum option { URL, HOST, PORT, DATA, FILE_DIR, CONNECTIONS, SPEED, DURATION, EXIT_AT_END, OPTIONS };
 
 static const struct option_row option_rows[OPTIONS] = {
+    [URL] =
+        {"--url", "URL", NULL, "Server that runs and is empty, as http://127.0.0.1:8080; without it one is started"},
     [HOST] = {"--host", "ADDRESS", "127.0.0.1", "Address of the server"},
     [PORT] = {"--port", "PORT", "8080", "Port of the server; 0 takes any free one"},
     [DATA] =
@@ -37,6 +40,7 @@ static const struct option_row option_rows[OPTIONS] = {
 };
 
 struct demo_options {
+    char remote[REMOTE_BYTES_MAX]; /* host of a server that runs already; "": one is started */
     const char *host;
     const char *data;
     const char *file;
@@ -76,6 +80,8 @@ static enum err set_option_cb(void *ctx, size_t row, const char *value, struct e
     struct demo_options *o = ctx;
     const char *flag = option_rows[row].flag;
     switch ((enum option)row) {
+    case URL:
+        return option_url(flag, value, o->remote, sizeof(o->remote), &o->port, note);
     case HOST:
         o->host = value;
         return ERR_OK;
@@ -102,6 +108,11 @@ static enum err set_option_cb(void *ctx, size_t row, const char *value, struct e
     unreachable("every row is handled");
 }
 
+static bool is_remote(const struct demo *d)
+{
+    return d->options.remote[0] != '\0';
+}
+
 /* Signals are read, not handled: nothing is interrupted, and each is counted. */
 static int open_signals(void)
 {
@@ -124,7 +135,7 @@ static bool go_on_cb(void *ctx)
         d->interrupts++;
     }
     int64_t now_ms = clock_mono_ms();
-    if (now_ms - d->child_checked_ms >= CHILD_CHECK_MS) {
+    if (!is_remote(d) && now_ms - d->child_checked_ms >= CHILD_CHECK_MS) {
         d->child_checked_ms = now_ms;
         d->child_lost = !child_runs(&d->child);
     }
@@ -150,17 +161,36 @@ static enum err load_log(struct demo *d, struct err_note *note)
     return ERR_OK;
 }
 
+static enum err start_child(struct demo *d, struct err_note *note)
+{
+    TRY(child_start(d->options.host, (uint16_t)d->options.port, d->data.path, &d->child, note));
+    d->options.port = d->child.port;
+    return ERR_OK;
+}
+
+static void print_server(struct demo *d, const char *host)
+{
+    bool is_v6 = strchr(host, ':') != NULL;
+    snprintf(d->url, sizeof(d->url), is_v6 ? "http://[%s]:%u" : "http://%s:%u", host, (unsigned)d->options.port);
+    printf("Server:    %s/  <- open it now: the shelf shows what is left while it sells\n", d->url);
+    if (!is_remote(d)) {
+        printf("Data:      %s (SQLite, every commit synced to the disk)\n", d->data.path);
+    }
+    printf("\n");
+    fflush(stdout);
+}
+
 static enum err start_server(struct demo *d, struct err_note *note)
 {
     const struct demo_options *o = &d->options;
-    TRY(child_start(o->host, (uint16_t)o->port, d->data.path, &d->child, note));
-    bool is_v6 = strchr(o->host, ':') != NULL;
-    snprintf(d->url, sizeof(d->url), is_v6 ? "http://[%s]:%u" : "http://%s:%u", o->host, d->child.port);
-    printf("Server:    %s/  <- open it now: the shelf shows what is left while it sells\n", d->url);
-    printf("Data:      %s (SQLite, every commit synced to the disk)\n\n", d->data.path);
+    const char *host = is_remote(d) ? o->remote : o->host;
+    if (!is_remote(d)) {
+        TRY(start_child(d, note));
+    }
+    print_server(d, host);
     struct replay_options options = {
-        .host = o->host,
-        .port = d->child.port,
+        .host = host,
+        .port = (uint16_t)o->port,
         .connections = (unsigned)o->connections,
         .orders_per_s_max = o->speed,
         .duration_ms = (int64_t)o->duration_s * 1000,
@@ -191,14 +221,16 @@ static bool prove(struct demo *d)
         "Books:     %" PRIu64 " levels differ from the client's own books, %" PRIu64
         " products do not balance,\n           %" PRIu64 " levels still promise units\n",
         c.differences, c.unbalanced, c.promised);
-    int audit = audit_run(d->data.path, stdout);
+    int audit = is_remote(d) ? EXIT_GOOD : audit_run(d->data.path, stdout);
     if (audit == EXIT_CANNOT_RUN) {
         printf("audit: could not run\n");
     }
     uint64_t errors = replay_stats(d->replay)->errors;
     bool right =
         !oversold && c.differences == 0 && c.unbalanced == 0 && c.promised == 0 && audit == EXIT_GOOD && errors == 0;
-    printf("%s\n", right ? "\nZero units oversold; books and audit agree." : "\nSOMETHING IS WRONG: see above.");
+    const char *good =
+        is_remote(d) ? "Zero units oversold; the books agree." : "Zero units oversold; books and audit agree.";
+    printf("\n%s\n", right ? good : "SOMETHING IS WRONG: see above.");
     return right;
 }
 
@@ -259,11 +291,16 @@ static bool replay_and_prove(struct demo *d)
 static enum err run(struct demo *d, bool *out_right, struct err_note *note)
 {
     TRY(log_dir_find(d->options.file, d->log_dir, note));
-    TRY(data_dir_open(d->options.data, "demo", &d->data, note));
+    if (!is_remote(d)) {
+        TRY(data_dir_open(d->options.data, "demo", &d->data, note));
+    }
     TRY(load_log(d, note));
     TRY(start_server(d, note));
     *out_right = replay_and_prove(d);
     fflush(stdout);
+    if (is_remote(d)) {
+        return ERR_OK;
+    }
     if (!d->options.exit && d->interrupts == 0 && !d->child_lost) {
         stay_up(d);
     }

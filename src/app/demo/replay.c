@@ -126,7 +126,8 @@ static bool is_to_be_retried(struct replay *r, const struct load_answer *answer)
         r->stats.retries_connection++;
         return true;
     }
-    if (answer->status == 503 || answer_is_refusal(answer, "idempotency_key_in_flight")) {
+    bool is_gateway = answer->status == 429 || answer->status == 502 || answer->status == 504;
+    if (answer->status == 503 || is_gateway || answer_is_refusal(answer, "idempotency_key_in_flight")) {
         r->stats.retries_overload++;
         return true;
     }
@@ -139,7 +140,11 @@ static bool wait_for_retry(struct replay *r, struct worker *w, const struct load
     if (++w->tries > TRIES_MAX || !r->options.go_on(r->options.ctx)) {
         return false;
     }
-    int64_t wait_ms = answer->retry_after_s > 0 ? (int64_t)answer->retry_after_s * 1000 : RETRY_MS;
+    /* Less and less often: a system whose database starts again needs a while. */
+    int64_t wait_ms = RETRY_MS * (int64_t)w->tries;
+    if (answer->retry_after_s > 0) {
+        wait_ms = (int64_t)answer->retry_after_s * 1000;
+    }
     w->wake_ms = clock_mono_ms() + (wait_ms < RETRY_MS_MAX ? wait_ms : RETRY_MS_MAX);
     return true;
 }

@@ -3,8 +3,9 @@
  *
  * Orders run at the same time, each on one connection: reserve, commit, fulfill. A return waits until every order
  * before it in the log is over, so that it finds its sale. A week begins when its delivery has been confirmed.
- * 503 answers and broken connections are tried again with the same idempotency key; refusals for lack of stock are
- * not. A unit counts as sold when its fulfill was answered with 200, not before.
+ * 503 answers, those of a gateway that say nothing final (429, 502, 504) and broken connections are tried again with the
+ * same idempotency key, for some three minutes; refusals for lack of stock are not. A unit counts as sold when its fulfill
+ * was answered with 200, not before.
  */
 #ifndef APP_DEMO_REPLAY_H
 #define APP_DEMO_REPLAY_H
@@ -44,7 +45,7 @@ struct replay_stats {
     uint64_t adjustments_refused; /* would take away more than there is */
     uint64_t deliveries;          /* receipts; each up to 100 lines */
     uint64_t delivered_units;
-    uint64_t retries_overload; /* answers 503 */
+    uint64_t retries_overload; /* answers that say nothing final */
     uint64_t retries_connection;
     uint64_t errors; /* answers that nobody expected */
     struct histogram latency[STEP_COUNT];
