@@ -8,7 +8,7 @@ ONE_THREAD := sim/world sim/again sim/restart sim/disk sim/disk_raw
 # librdkafka makes its threads with thrd_create, which the thread sanitizer of gcc 12 does not know: it crashes.
 UNKNOWN_THREADS := bus/kafka
 
-.PHONY: all demo test test-services lint asan tsan valgrind coverage fuzz plants deep bench clean help
+.PHONY: all demo demo-services test test-services lint asan tsan valgrind coverage fuzz plants deep bench clean help
 
 all: ## build the program: build/onhand
 	@tools/setup build
@@ -16,6 +16,10 @@ all: ## build the program: build/onhand
 
 demo: all ## sell a year of real trade and show it live (ARGS="--exit --speed 50")
 	@$(BUILD)/onhand demo $(ARGS)
+
+demo-services: all ## the same on two nodes of each service behind a gateway, while they are killed (ARGS="--seconds 0": the whole year)
+	@tools/setup test
+	@ONHAND_BIN=$(BUILD)/onhand tools/node demo/services.mjs $(ARGS)
 
 test: ## run all tests
 	@tools/setup test
