@@ -55,6 +55,7 @@ struct server {
     struct cache *cache;
     struct availability *availability;
     bool availability_runs;
+    int64_t claims_ms; /* monotonic: when it last tried to claim the lease */
     struct lease *lease;
 };
 
@@ -288,12 +289,14 @@ static enum err start_view(struct server *s, struct err_note *note)
     return ERR_OK;
 }
 
-static enum err start_lease(struct server *s, int64_t claimed_ms, struct err_note *note)
+/* Before the load, which may take longer than the lease runs. */
+static enum err start_lease_cb(void *ctx, struct err_note *note)
 {
+    struct server *s = ctx;
     if (!store_has_lease(s->store)) {
         return ERR_OK;
     }
-    api_set_renewed(s->api, claimed_ms);
+    api_set_renewed(s->api, s->claims_ms);
     const struct lease_options options = {
         .store = s->store,
         .renewed = lease_renewed_cb,
@@ -303,12 +306,20 @@ static enum err start_lease(struct server *s, int64_t claimed_ms, struct err_not
     return lease_start(&options, &s->lease, note);
 }
 
+static void stop_lease(struct server *s)
+{
+    lease_stop(s->lease);
+    s->lease = NULL;
+}
+
 static enum err open_inventory(struct server *s, struct err_note *note)
 {
     struct inventory_options options = {
         .store = s->store,
         .leader = s->advertised,
         .led_by = s->leader,
+        .claimed = start_lease_cb,
+        .claimed_ctx = s,
         .bus = s->bus,
         .outside = s->outside,
         .partition = PARTITION,
@@ -317,16 +328,19 @@ static enum err open_inventory(struct server *s, struct err_note *note)
         .failed = inventory_failed_cb,
         .failed_ctx = s,
     };
-    return inventory_open(&options, &s->inventory, note);
+    s->claims_ms = clock_mono_ms();
+    enum err e = inventory_open(&options, &s->inventory, note);
+    if (e != ERR_OK) {
+        stop_lease(s);
+    }
+    return e;
 }
 
 /* ERR_LOCKED: another process leads, and goes on to. */
 static enum err lead(struct server *s, struct err_note *note)
 {
     struct inventory_metrics metrics;
-    int64_t claimed_ms = clock_mono_ms();
     TRY(open_inventory(s, note));
-    TRY(start_lease(s, claimed_ms, note));
     if (s->role == ROLE_SERVE) {
         TRY(start_view(s, note));
     }
@@ -357,6 +371,7 @@ static void stop_server(struct server *s)
     if (s->availability_runs) {
         availability_stop(s->availability);
     }
+    stop_lease(s); /* it may end the process, by way of HTTP */
     http_free(s->http);
     api_free(s->api);
     forwarder_free(s->forwarder);
@@ -365,7 +380,6 @@ static void stop_server(struct server *s)
     inventory_free(s->inventory);
     bus_free(s->bus);
     bus_free(s->outside);
-    lease_stop(s->lease);
     store_free(s->store);
     buf_release(&s->openapi);
 }

@@ -503,6 +503,9 @@ static enum err open_store(struct inventory *inv, struct err_note *note)
         memcpy(inv->options.led_by, head.leader, sizeof(head.leader));
     }
     TRY(e);
+    if (inv->options.claimed != NULL) {
+        TRY(inv->options.claimed(inv->options.claimed_ctx, note));
+    }
     TRY(store_reader_open(inv->options.store, &inv->lookup_desk.reader, note));
     TRY(store_reader_open(inv->options.store, &inv->query_desk.reader, note));
     TRY(relay_open(inv, &head, note));

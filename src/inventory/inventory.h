@@ -16,6 +16,12 @@ struct inventory_options {
     struct store *store; /* borrowed; claimed and loaded by inventory_open */
     const char *leader;  /* URL under which others reach this process; NULL: none */
     char *led_by;        /* NULL, or where inventory_open writes whose lease it met: STORE_LEADER_MAX + 1 bytes */
+    /*
+     * Called by inventory_open between the claim and the load, which may take longer than a lease runs: whoever renews
+     * the lease begins here. An error ends the opening with it. NULL: nobody wants to know.
+     */
+    enum err (*claimed)(void *ctx, struct err_note *note);
+    void *claimed_ctx;
     struct bus *bus;     /* borrowed: the local one, for followers in this process; NULL: there are none */
     struct bus *outside; /* borrowed: the relay publishes there; NULL: nobody outside follows */
     uint32_t partition;

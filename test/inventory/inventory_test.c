@@ -460,6 +460,50 @@ static void a_read_sees_every_answered_write(void **state)
     shop_close(s);
 }
 
+struct claim {
+    struct gate *gate;
+    int calls;
+    enum err answer;
+};
+
+/* Nothing can be loaded before it was called. */
+static enum err on_claimed(void *ctx, struct err_note *note)
+{
+    struct claim *c = ctx;
+    c->calls++;
+    c->gate->is_away = false;
+    return c->answer == ERR_OK ? ERR_OK : err_note_set(note, c->answer, "as the test wants");
+}
+
+static enum err open_with_claim(struct claim *c, struct inventory **out)
+{
+    struct err_note note;
+    const struct inventory_options options = {
+        .store = &c->gate->base,
+        .idempotency_keys_max = 1,
+        .failed = on_failed,
+        .claimed = on_claimed,
+        .claimed_ctx = c};
+    return inventory_open(&options, out, &note);
+}
+
+static void the_lease_is_known_before_what_may_take_longer_than_it_runs(void **state)
+{
+    (void)state;
+    struct gate gate = {.base.ops = &GATE_OPS, .behind = store_memory_new(0), .is_away = true};
+    struct claim c = {.gate = &gate, .answer = ERR_IO};
+    struct inventory *inv = NULL;
+    pthread_mutex_init(&gate.lock, NULL);
+    assert_int_equal(open_with_claim(&c, &inv), ERR_IO);
+    c.answer = ERR_OK;
+    gate.is_away = true;
+    assert_int_equal(open_with_claim(&c, &inv), ERR_OK);
+    assert_int_equal(c.calls, 2);
+    inventory_free(inv);
+    store_free(gate.behind);
+    pthread_mutex_destroy(&gate.lock);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -473,6 +517,7 @@ int main(void)
         cmocka_unit_test(a_service_stops_during_an_outage),
         cmocka_unit_test(an_untrusted_store_ends_the_service),
         cmocka_unit_test(a_read_sees_every_answered_write),
+        cmocka_unit_test(the_lease_is_known_before_what_may_take_longer_than_it_runs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
