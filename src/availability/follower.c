@@ -1,6 +1,7 @@
 #include "availability/follower.h"
 
 #include "base/limits.h"
+#include "base/mem.h"
 
 void follower_init(struct follower *f, uint32_t partition, void (*apply)(void *ctx, struct bus_message *m), void *ctx)
 {
@@ -13,11 +14,22 @@ void follower_release(struct follower *f)
 {
     names_release(&f->skus);
     names_release(&f->locations);
+    mem_free(f->defined_ms);
 }
 
 /*
  * Rows.
  */
+
+/* The first that is heard counts, as in the kept file. */
+static void note_defined(struct follower *f, const struct bus_item *item)
+{
+    size_t cap = f->defined_cap;
+    mem_grow((void **)&f->defined_ms, &f->defined_cap, item->item, sizeof(*f->defined_ms));
+    memset(f->defined_ms + cap, 0, (f->defined_cap - cap) * sizeof(*f->defined_ms));
+    int64_t *at = &f->defined_ms[item->item - 1];
+    *at = *at == 0 ? item->time_ms : *at;
+}
 
 /* Numbers of this node's own. A row too many for them is left out: the ledger has the same limits. */
 static void number_rows(struct follower *f, struct bus_message *m)
@@ -27,7 +39,10 @@ static void number_rows(struct follower *f, struct bus_message *m)
         struct bus_item *item = &m->items[kept];
         *item = m->items[i];
         item->item = names_number(&f->skus, item->sku, ITEMS_MAX);
-        kept += item->item != 0;
+        if (item->item != 0) {
+            note_defined(f, item);
+            kept++;
+        }
     }
     m->items_len = kept;
     kept = 0;
@@ -99,10 +114,17 @@ static bool is_cut(const struct follower *f, const struct bus_position *p)
     return f->begun && p->epoch > f->epoch && (p->seq < f->seq || p->items < f->items);
 }
 
-/* One of a deposed leader says nothing: it may not know of what came after it. */
+/*
+ * One of a deposed leader says nothing: it may not know of what came after it. But a store that was set back by more than
+ * one leader looks the same, and another store may have any epoch.
+ */
 static void hear_position(struct follower *f, const struct bus_position *p, int64_t mono_ms)
 {
-    if (p->time_ms == 0 || p->epoch < f->epoch) {
+    if (p->time_ms == 0) {
+        return;
+    }
+    f->unsure = f->unsure || (f->begun && p->epoch != f->epoch);
+    if (p->epoch < f->epoch) {
         return;
     }
     f->cut = f->cut || is_cut(f, p);
@@ -153,11 +175,18 @@ static void begin_whole(struct follower *f)
 
 enum follower_want follower_wants(struct follower *f, uint64_t *after)
 {
+    if (f->cut) {
+        return FOLLOWER_WANTS_NOTHING;
+    }
     if (!f->whole && f->seq_known > f->seq + FOLLOWER_MOVEMENTS_MAX) {
         begin_whole(f);
     }
     if (f->whole) {
         *after = f->whole_after;
+        return FOLLOWER_WANTS_CATALOGUE;
+    }
+    if (f->unsure) {
+        *after = 0;
         return FOLLOWER_WANTS_CATALOGUE;
     }
     if (f->items < f->items_known) {
@@ -183,18 +212,59 @@ static uint64_t page_end(const struct bus_message *page, uint64_t after)
     return page->items_len == 0 ? after : page->items[page->items_len - 1].item;
 }
 
+static bool is_behind(const struct bus_position *p, uint64_t epoch, uint64_t seq, uint64_t items)
+{
+    return p->epoch < epoch || p->seq < seq || p->items < items;
+}
+
+/* Of what is complete here, inventory has another item under that number. */
+static bool is_foreign(const struct follower *f, const struct bus_item *item)
+{
+    uint32_t own = names_find(&f->skus, item->sku);
+    return item->item <= f->items && (own == 0 || own > f->defined_cap || f->defined_ms[own - 1] != item->time_ms);
+}
+
+/* A page is read from the store after all that was heard before, so it cannot know less. */
+static bool is_of_another(const struct follower *f, const struct bus_message *page)
+{
+    const struct bus_position *from = &f->whole_from;
+    if (f->whole && f->whole_after > 0 && is_behind(&page->position, from->epoch, from->seq, from->items)) {
+        return true;
+    }
+    bool foreign = f->begun && is_behind(&page->position, f->epoch, f->seq, f->items);
+    for (size_t i = 0; i < page->items_len && f->begun && !foreign; i++) {
+        foreign = is_foreign(f, &page->items[i]);
+    }
+    return foreign;
+}
+
+/* More than there is at `seq` was heard of, but it is not there. */
+static void forget_beyond(struct follower *f, uint64_t seq)
+{
+    f->seq_known = greater(f->seq, seq);
+    if (f->run_to > f->seq_known) {
+        f->run_from = 0;
+        f->run_to = 0;
+    }
+}
+
 void follower_take_catalogue(struct follower *f, struct bus_message *page, bool last)
 {
-    uint64_t end = page_end(page, f->whole ? f->whole_after : f->items);
-    f->cut = f->cut || is_cut(f, &page->position);
+    f->cut = f->cut || is_of_another(f, page);
+    if (f->cut) {
+        return;
+    }
+    f->unsure = false;
+    f->epoch = greater(f->epoch, page->position.epoch);
     if (f->whole && f->whole_after == 0) {
         f->whole_from = page->position;
-        f->epoch = greater(f->epoch, page->position.epoch);
     }
+    uint64_t end = page_end(page, f->whole ? f->whole_after : f->items);
     f->items = greater(f->items, end);
     f->whole_after = f->whole ? end : f->whole_after;
-    /* What inventory does not have there is not: a position may have named more than a restored store knows. */
-    f->items_known = last ? f->items : greater(f->items_known, f->items);
+    /* What inventory does not have there is not. */
+    f->items_known = last ? f->items : greater(f->items, page->position.items);
+    forget_beyond(f, page->position.seq);
     if (f->whole && last) {
         end_whole(f);
     }
@@ -205,7 +275,7 @@ void follower_take_catalogue(struct follower *f, struct bus_message *page, bool 
 void follower_take_movements(struct follower *f, struct bus_message *page)
 {
     if (page->levels_len == 0) {
-        f->seq_known = f->seq; /* there is nothing behind it */
+        forget_beyond(f, f->seq); /* there is nothing behind it */
         return;
     }
     for (size_t i = 0; i < page->levels_len; i++) {
@@ -224,6 +294,7 @@ void follower_restore_end(struct follower *f, const struct bus_position *at)
 {
     f->begun = true;
     f->whole = false;
+    f->unsure = true;
     f->epoch = at->epoch;
     f->seq = at->seq;
     f->seq_known = at->seq;

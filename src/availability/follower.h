@@ -26,6 +26,8 @@ struct follower {
     void (*apply)(void *ctx, struct bus_message *m);
     void *ctx;
     struct names skus, locations;
+    int64_t *defined_ms; /* of each SKU, index: its number - 1; 0: not known yet */
+    size_t defined_cap;
 
     /* Complete up to here. */
     bool begun; /* a whole catalogue was taken in, here or in an earlier life */
@@ -47,6 +49,7 @@ struct follower {
     int64_t claim_mono_ms;
     int64_t fresh_mono_ms; /* when the last claim came that is fulfilled; 0: none yet */
     int64_t fresh_wall_ms; /* and when it was made */
+    bool unsure;           /* whether inventory still has what is known here: the head of the catalogue tells */
     bool cut;
     uint64_t gaps;
 };
@@ -64,12 +67,20 @@ void follower_take(struct follower *f, struct bus_message *m, int64_t mono_ms);
 
 /* What is missing; `*after` is set unless it is nothing. */
 enum follower_want follower_wants(struct follower *f, uint64_t *after);
-/* A page of the catalogue as asked for, its position the stream's before it was read. `last`: no page follows it. */
+/*
+ * A page of the catalogue as asked for, its position the stream's before it was read. `last`: no page follows it. What
+ * it says is true: numbers beyond its position that were heard of before are forgotten, and a page that cannot be of the
+ * stream that is known here is not applied, and cuts it.
+ */
 void follower_take_catalogue(struct follower *f, struct bus_message *page, bool last);
 /* A page of movements as asked for: the first ones behind `after`, by seq. */
 void follower_take_movements(struct follower *f, struct bus_message *page);
 
-/* The stream has become shorter, as after a restore from a backup: what is known is not true, begin from nothing. */
+/*
+ * What is known is not true, begin from nothing: the stream has become shorter, as after a restore from a backup, or it is
+ * that of another store. Noticed at a position, and where one hints at it, by the head of the catalogue, which is also
+ * asked for after a restart.
+ */
 bool follower_is_cut(const struct follower *f);
 
 #endif

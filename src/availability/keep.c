@@ -286,7 +286,8 @@ enum err keep_load(
     *out = (struct bus_position){0};
     TRY(load_position(k, out, note));
     if (out->epoch == 0) {
-        return ERR_NOT_FOUND;
+        enum err cleared = keep_clear(k, note);
+        return cleared == ERR_OK ? ERR_NOT_FOUND : cleared;
     }
     struct loading l = {.keep = k, .fn = fn, .ctx = ctx};
     enum err e = load_rows(&l, KEEP_READ_ITEMS, read_item, note);

@@ -15,7 +15,8 @@ MUST_CHECK enum err keep_open(const char *dir, uint32_t partition, struct keep *
 void keep_close(struct keep *k); /* accepts NULL */
 
 /*
- * Calls `fn` with messages of rows; the numbers in them are 0. ERR_NOT_FOUND: nothing is kept; then `out` is zero.
+ * Calls `fn` with messages of rows; the numbers in them are 0. ERR_NOT_FOUND: nothing is kept; then `out` is zero. Rows that
+ * were kept before the first whole catalogue was there are forgotten: they may be of a store that was replaced since.
  */
 MUST_CHECK enum err keep_load(
     struct keep *k,

@@ -17,7 +17,7 @@ void names_release(struct names *n)
     map_release(&n->by_hash);
 }
 
-static uint32_t find(const struct names *n, struct str name)
+uint32_t names_find(const struct names *n, struct str name)
 {
     struct map_cursor cursor;
     uint64_t at = map_first(&n->by_hash, str_hash(name), &cursor);
@@ -29,7 +29,7 @@ static uint32_t find(const struct names *n, struct str name)
 
 uint32_t names_number(struct names *n, struct str name, uint32_t max)
 {
-    uint32_t known = find(n, name);
+    uint32_t known = names_find(n, name);
     if (known != 0 || n->len == max) {
         return known;
     }

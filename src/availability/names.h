@@ -16,6 +16,8 @@ struct names {
 
 void names_init(struct names *n);
 void names_release(struct names *n);
+/* The number of `name`, 0 if it has none. */
+uint32_t names_find(const struct names *n, struct str name);
 /* The number of `name`, a new one if it has none; 0 when that would be more than `max`. */
 uint32_t names_number(struct names *n, struct str name, uint32_t max);
 

@@ -301,7 +301,9 @@ static void in_order_without_faults_nothing_is_asked_for_but_the_first_catalogue
         uint64_t seq = w->seq;
         uint64_t items = w->items;
         change_some(w);
+        uint64_t epoch = w->follower.epoch;
         send_some(w, seq, items, false);
+        assert_int_equal(answer_one(w), w->epoch != epoch); /* a new leader: is it still the same store? */
         assert_false(answer_one(w));
         assert_equal_to_inventory(w);
     }
@@ -384,6 +386,122 @@ static void a_stream_that_became_shorter_is_noticed(void **state)
     mem_free(w);
 }
 
+/* A follower that knows `items` items and `moves` movements of a world in which that is all. */
+static struct world *world_known(uint64_t seed, int items, int moves)
+{
+    struct world *w = mem_new(sizeof(*w));
+    world_init(w, seed);
+    w->epoch = 7;
+    for (int i = 0; i < items; i++) {
+        define_item(w);
+    }
+    for (int i = 0; i < moves; i++) {
+        move(w);
+    }
+    send_some(w, w->seq, w->items, false);
+    answer_all(w);
+    assert_equal_to_inventory(w);
+    return w;
+}
+
+static void world_free(struct world *w)
+{
+    follower_release(&w->follower);
+    mem_free(w);
+}
+
+/* Its first leader after that has an epoch that was there before. */
+static void a_store_that_was_set_back_by_several_leaders_is_noticed(void **state)
+{
+    (void)state;
+    struct world *w = world_known(7, 3, 20);
+    w->epoch = 4;
+    w->seq = 10;
+    send_some(w, w->seq, w->items, false);
+    assert_false(follower_is_cut(&w->follower)); /* it may also be a leader of the past */
+    answer_all(w);
+    assert_true(follower_is_cut(&w->follower));
+    world_free(w);
+}
+
+/* It has as many items and more movements: only the items tell. Nothing of it may be shown. */
+static void another_store_is_noticed(void **state, bool restarted, int64_t defined_ms, const char *sku)
+{
+    (void)state;
+    struct world *w = world_known(8, 1, 5);
+    w->epoch += !restarted;
+    struct bus_position at = {w->epoch, 5, 1, NOW_MS};
+    struct collect c = {.position = at};
+    if (restarted) {
+        follower_restore_end(&w->follower, &at);
+    } else {
+        give(w, &c);
+    }
+    uint64_t after;
+    uint64_t applied = w->applied;
+    assert_int_equal(follower_wants(&w->follower, &after), FOLLOWER_WANTS_CATALOGUE);
+    assert_int_equal(after, 0);
+    struct bus_item item = {.item = 1, .sku = str_from(sku), .time_ms = defined_ms};
+    c.position = (struct bus_position){w->epoch, 50, 1, NOW_MS};
+    collect_item(&c, &item);
+    follower_take_catalogue(&w->follower, collect_message(&c), true);
+    bool same = defined_ms == NOW_MS && strcmp(sku, sku_texts[0]) == 0;
+    assert_int_equal(follower_is_cut(&w->follower), !same);
+    assert_int_equal(w->applied - applied, same);
+    collect_release(&c);
+    world_free(w);
+}
+
+static void another_store_with_more_in_it_is_noticed(void **state)
+{
+    for (int restarted = 0; restarted < 2; restarted++) {
+        another_store_is_noticed(state, restarted, NOW_MS, sku_texts[0]);
+        another_store_is_noticed(state, restarted, NOW_MS + 1, sku_texts[0]);
+        another_store_is_noticed(state, restarted, NOW_MS, sku_texts[1]);
+    }
+}
+
+static void a_store_that_is_set_back_during_the_first_catalogue_is_noticed(void **state)
+{
+    (void)state;
+    struct world *w = mem_new(sizeof(*w));
+    world_init(w, 9);
+    for (int i = 0; i < 20; i++) {
+        define_item(w);
+        move(w);
+    }
+    assert_true(answer_one(w));
+    w->epoch++;
+    w->seq = 15;
+    answer_all(w);
+    assert_true(follower_is_cut(&w->follower));
+    world_free(w);
+}
+
+/* Some other publisher on the same subjects. */
+static void what_was_heard_of_and_is_not_there_is_asked_for_once(void **state)
+{
+    (void)state;
+    struct world *w = world_known(10, 3, 20);
+    struct level_row row = w->movements[0];
+    struct collect c = {0};
+    row.seq = FOLLOWER_MOVEMENTS_MAX * 2;
+    collect_level(&c, &row);
+    give(w, &c);
+    answer_all(w); /* comes to an end */
+    assert_equal_to_inventory(w);
+    row.seq = w->seq + 2;
+    collect_level(&c, &row);
+    give(w, &c);
+    answer_all(w);
+    move(w);
+    send_some(w, w->seq - 1, w->items, false);
+    assert_equal_to_inventory(w);
+    assert_false(follower_is_cut(&w->follower));
+    collect_release(&c);
+    world_free(w);
+}
+
 static void an_earlier_life_goes_on_where_it_ended(void **state)
 {
     (void)state;
@@ -406,8 +524,9 @@ static void an_earlier_life_goes_on_where_it_ended(void **state)
     follower_restore_rows(&w->follower, collect_message(&c));
     struct bus_position end = position(w);
     follower_restore_end(&w->follower, &end);
-    assert_false(answer_one(w));
     assert_int_equal(w->complete, 20);
+    assert_true(answer_one(w)); /* is it still the same store? */
+    assert_false(answer_one(w));
     move(w);
     send_some(w, w->seq, w->items, false);
     uint64_t after;
@@ -430,6 +549,10 @@ int main(void)
         cmocka_unit_test(a_position_of_a_deposed_leader_says_nothing),
         cmocka_unit_test(it_is_fresh_only_when_it_has_what_the_position_names),
         cmocka_unit_test(a_stream_that_became_shorter_is_noticed),
+        cmocka_unit_test(a_store_that_was_set_back_by_several_leaders_is_noticed),
+        cmocka_unit_test(another_store_with_more_in_it_is_noticed),
+        cmocka_unit_test(a_store_that_is_set_back_during_the_first_catalogue_is_noticed),
+        cmocka_unit_test(what_was_heard_of_and_is_not_there_is_asked_for_once),
         cmocka_unit_test(an_earlier_life_goes_on_where_it_ended),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

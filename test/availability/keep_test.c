@@ -125,6 +125,25 @@ static void an_older_row_changes_nothing(void **state)
     assert_int_equal(x->read.levels[0].quantities.of[QUANTITY_ON_HAND], 50);
 }
 
+/* What came before the first catalogue was complete: with the next life the store may be another. */
+static void rows_without_a_position_are_forgotten(void **state)
+{
+    struct fixture *x = *state;
+    struct bus_position at;
+    struct collect c = {0};
+    struct level_row row = {.sku = STR("shoe"), .location_id = STR("left"), .version = 9, .seq = 9, .time_ms = 5};
+    open_again(x, 0);
+    collect_level(&c, &row);
+    assert_int_equal(keep_write(x->keep, collect_message(&c), NULL), ERR_OK);
+    collect_release(&c);
+    open_again(x, 0);
+    assert_int_equal(load(x, &at), ERR_NOT_FOUND);
+    write_level(x, "left", 5, 50);
+    assert_int_equal(load(x, &at), ERR_OK);
+    assert_int_equal(x->read.levels_len, 1);
+    assert_int_equal(x->read.levels[0].version, 5);
+}
+
 static void cleared_is_empty(void **state)
 {
     struct fixture *x = *state;
@@ -186,7 +205,7 @@ int main(void)
         TEST(nothing_is_kept_at_first),      TEST(what_was_written_is_there_after_a_restart),
         TEST(an_older_row_changes_nothing),  TEST(cleared_is_empty),
         TEST(another_partition_begins_anew), TEST(a_damaged_file_begins_anew),
-        TEST(a_file_in_use_is_left_alone),
+        TEST(a_file_in_use_is_left_alone),   TEST(rows_without_a_position_are_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
