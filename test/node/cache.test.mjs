@@ -175,6 +175,7 @@ for (const [name, start] of Object.entries(caches)) {
     test('without the cache too it keeps what it was told, and denies nothing', async () => {
       const client = await api(node);
       await cache.kill();
+      assertProblem(await client.get(target('cold')), 503, 'stale'); /* the question that fails is the first to notice */
       await until(async () => (await metric(node, 'onhand_cache_up')) === 0, 'it is noticed');
       assertProblem(await client.get(target('cold')), 503, 'stale');
       assert.equal((await client.get(target('hot'), { status: 200 })).json.stale, true);
