@@ -136,9 +136,10 @@ static void begin_probes(struct forwarder *f)
     f->probe_due_ms = now_ms + f->limits.probe_ms;
     pthread_mutex_lock(&f->lock);
     struct forward_targets *targets = f->targets;
-    targets->refs += targets->len;
+    unsigned len = targets->len; /* without a reference the list may be gone as soon as the lock is */
+    targets->refs += len;
     pthread_mutex_unlock(&f->lock);
-    for (unsigned i = 0; i < targets->len; i++) {
+    for (unsigned i = 0; i < len; i++) {
         forward_probe_begin(&f->probes[i], f->multi, targets, &targets->at[i], &f->limits);
         f->probes_busy++;
     }

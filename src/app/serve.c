@@ -391,6 +391,7 @@ static int exit_code_of(enum err e)
     case ERR_FENCED:
         return EXIT_IN_USE;
     case ERR_SCHEMA:
+    case ERR_STORE_AWAY:
         return EXIT_UNAVAILABLE;
     case ERR_CONFIG:
         return EXIT_BAD_CONFIG;

@@ -36,8 +36,8 @@ static const char serve_text[] =
     "A key can be given as an option, as a variable of the environment or in the file, and is looked for in that\n"
     "order. In the file, keys stand under their [section]; an unknown or repeated key is refused.\n"
     "\n"
-    "Exit codes: 0 stopped in good order, 1 stopped by a second signal, 64 unknown option, 69 the address is in use\n"
-    "or the data belongs to a newer version, 70 the store failed while running, 73 the data directory cannot be\n"
+    "Exit codes: 0 stopped in good order, 1 stopped by a second signal, 64 unknown option, 69 the address is in use,\n"
+    "the database is not there or the data belongs to a newer version, 70 the store failed while running, 73 the data directory cannot be\n"
     "opened, 75 another process has it or has taken the lead: start again, 78 a value of the configuration is refused.\n";
 
 static const char inventory_text[] =

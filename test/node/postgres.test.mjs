@@ -62,7 +62,7 @@ test('a server that does not sync commits is refused, unless told otherwise', ()
 test('a store that cannot be reached, or is none, is said without its password', () => {
   for (const store of ['postgresql://shop:secret@127.0.0.1:1/x', 'mysql://shop:secret@127.0.0.1/x']) {
     const { status, stderr, stdout } = onhand('serve', '--port', '0', '--data', temporaryDirectory(), '--store', store);
-    assert.equal(status, 78, stderr);
+    assert.equal(status, store.startsWith('mysql') ? 78 : 69, stderr);
     assert.doesNotMatch(stderr + stdout, /secret/);
   }
 });

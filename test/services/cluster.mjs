@@ -32,6 +32,7 @@ export class Cluster {
     this.availabilityNames = Array.from({ length: availabilities }, (_, i) => `a${i + 1}`);
     this.root = fs.mkdtempSync(path.join(os.tmpdir(), 'onhand-services-'));
     fs.chmodSync(this.root, 0o755);
+    process.on('exit', () => fs.rmSync(this.root, { recursive: true, force: true }));
   }
 
   static async start(options) {

@@ -87,8 +87,8 @@ static void a_server_that_does_not_sync_is_refused(void **state)
 static void what_is_no_database_is_refused(void **state)
 {
     (void)state;
-    assert_refused("host=/nonexistent dbname=x", false, ERR_CONFIG, "cannot connect to the database");
-    assert_refused("this is not a connection string", false, ERR_CONFIG, "cannot connect to the database");
+    assert_refused("host=/nonexistent dbname=x", false, ERR_STORE_AWAY, "cannot connect to the database");
+    assert_refused("this is not a connection string", false, ERR_CONFIG, "not a connection URI");
     store_free(open_store());
     pg_server_exec(&server, "INSERT INTO onhand.migration (number, name) VALUES (99, 'later')");
     assert_refused(server.url, false, ERR_SCHEMA, "newer version");

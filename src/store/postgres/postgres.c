@@ -76,12 +76,21 @@ static enum err enter_partition(struct store_postgres *s, struct err_note *note)
     return link_exec(&s->link, sql, note);
 }
 
+/* What libpq says of a URL may quote its password. */
+static enum err check_url(const char *url, struct err_note *note)
+{
+    PQconninfoOption *parsed = PQconninfoParse(url, NULL);
+    if (parsed == NULL) {
+        return err_note_set(note, ERR_CONFIG, "store: not a connection URI of PostgreSQL");
+    }
+    PQconninfoFree(parsed);
+    return ERR_OK;
+}
+
 static enum err open_database(struct store_postgres *s, struct err_note *note)
 {
-    enum err e = link_connect(&s->link, note);
-    if (e != ERR_OK) {
-        return e == ERR_STORE_AWAY ? ERR_CONFIG : e;
-    }
+    TRY(check_url(s->url, note));
+    TRY(link_connect(&s->link, note));
     TRY(check_server(&s->link, note));
     if (!s->unsafe) {
         TRY(store_postgres_check_durable(&s->link, note));

@@ -19,9 +19,9 @@
 #define STORE_POSTGRES_WAIT_MS 5000
 
 /*
- * `url`: a connection URI or string of libpq. Brings the schema up to date. ERR_CONFIG: no such server, no access, or a
- * server that does not make commits durable (fsync or synchronous_commit off), unless `unsafe`. ERR_SCHEMA: written by a
- * newer program. ERR_CONFIG: holds another partition.
+ * `url`: a connection URI or string of libpq. Brings the schema up to date. ERR_STORE_AWAY: no server, or no access there,
+ * for now. ERR_CONFIG: a server that does not make commits durable (fsync or synchronous_commit off), unless `unsafe`, one that
+ * is too old, or a store of another partition. ERR_SCHEMA: written by a newer program.
  */
 MUST_CHECK enum err
 store_postgres_open(const char *url, uint32_t partition, bool unsafe, struct store **out, struct err_note *note);
