@@ -257,6 +257,7 @@ void *follow_run(void *arg)
 void follow_end(struct follow *f)
 {
     atomic_store(&f->ending, true);
+    source_end(f->source);
 }
 
 int64_t follow_age_ms(const struct follow *f)

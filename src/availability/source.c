@@ -8,6 +8,7 @@
 #include <curl/curl.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #define URLS_MAX 16
@@ -21,7 +22,16 @@ struct source {
     size_t at; /* the one that answered last */
     CURL *curl;
     struct buf answer;
+    atomic_bool ended;
 };
+
+/* What is asked for begins with a slash. */
+static void trim_slashes(char *url)
+{
+    for (size_t len = strlen(url); len > 0 && url[len - 1] == '/'; len--) {
+        url[len - 1] = '\0';
+    }
+}
 
 struct source *source_new(const char *urls)
 {
@@ -30,6 +40,7 @@ struct source *source_new(const char *urls)
     char *rest = NULL;
     for (char *url = strtok_r(s->text, ", ", &rest); url != NULL; url = strtok_r(NULL, ", ", &rest)) {
         if (s->urls_len < URLS_MAX) {
+            trim_slashes(url);
             s->urls[s->urls_len++] = url;
         }
     }
@@ -61,6 +72,22 @@ static size_t take_bytes(char *bytes, size_t size, size_t count, void *ctx)
     return answer->overflowed ? 0 : size * count;
 }
 
+void source_end(struct source *s)
+{
+    atomic_store(&s->ended, true);
+}
+
+/* libcurl asks now and then whether it should go on. */
+static int progress_cb(void *ctx, curl_off_t down_all, curl_off_t down, curl_off_t up_all, curl_off_t up)
+{
+    struct source *s = ctx;
+    (void)down_all;
+    (void)down;
+    (void)up_all;
+    (void)up;
+    return atomic_load(&s->ended) ? 1 : 0;
+}
+
 static void set(CURL *curl, CURLoption option, long value)
 {
     CURLcode code = curl_easy_setopt(curl, option, value);
@@ -74,6 +101,13 @@ static CURLcode perform(struct source *s, const char *url)
     set(s->curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_WAIT_MS);
     set(s->curl, CURLOPT_TIMEOUT_MS, SOURCE_WAIT_MS);
     CURLcode code = curl_easy_setopt(s->curl, CURLOPT_PROTOCOLS_STR, "http,https");
+    check(code == CURLE_OK);
+    code = curl_easy_setopt(s->curl, CURLOPT_PROXY, ""); /* as for what is forwarded: not that of the environment */
+    check(code == CURLE_OK);
+    set(s->curl, CURLOPT_NOPROGRESS, 0);
+    code = curl_easy_setopt(s->curl, CURLOPT_XFERINFOFUNCTION, progress_cb);
+    check(code == CURLE_OK);
+    code = curl_easy_setopt(s->curl, CURLOPT_XFERINFODATA, s);
     check(code == CURLE_OK);
     code = curl_easy_setopt(s->curl, CURLOPT_URL, url);
     check(code == CURLE_OK);
@@ -100,20 +134,6 @@ static enum err ask(struct source *s, const char *base, const char *target, stru
     code = curl_easy_getinfo(s->curl, CURLINFO_RESPONSE_CODE, &status);
     check(code == CURLE_OK);
     return status == 200 ? ERR_OK : err_note_set(note, ERR_IO, "%s: status %ld", base, status);
-}
-
-/* The answer that an address gave; decref by the caller. The one that answered last is asked first. */
-static enum err ask_all(struct source *s, const char *target, json_t **out, struct err_note *note)
-{
-    enum err e = err_note_set(note, ERR_IO, "no address of inventory is configured");
-    for (size_t i = 0; i < s->urls_len && e != ERR_OK; i++) {
-        size_t at = (s->at + i) % s->urls_len;
-        e = ask(s, s->urls[at], target, note);
-        s->at = e == ERR_OK ? at : s->at;
-    }
-    TRY(e);
-    *out = json_loadb(s->answer.ptr, s->answer.len, JSON_REJECT_DUPLICATES, NULL);
-    return *out != NULL ? ERR_OK : err_note_set(note, ERR_IO, "%s: not JSON", s->urls[s->at]);
 }
 
 /*
@@ -235,31 +255,70 @@ static bool take_movements(const json_t *root, struct collect *out)
     return good;
 }
 
-static enum err verdict(const struct source *s, bool good, struct err_note *note)
+struct question {
+    char target[128];
+    uint64_t after;
+    struct collect *out;
+    bool *last; /* NULL: movements are asked for */
+};
+
+/* The numbers go on behind what was asked for, without gaps: else the next question would be the same one. */
+static bool leads_on(const struct question *q)
 {
-    return good ? ERR_OK : err_note_set(note, ERR_IO, "%s: not an answer of inventory", s->urls[s->at]);
+    const struct collect *c = q->out;
+    for (size_t i = 0; i < c->items_len; i++) {
+        if (c->items[i].item != q->after + 1 + i) {
+            return false;
+        }
+    }
+    for (size_t i = 0; q->last == NULL && i < c->levels_len; i++) {
+        if (c->levels[i].seq != q->after + 1 + i) {
+            return false;
+        }
+    }
+    return q->last == NULL || *q->last || c->items_len > 0;
+}
+
+/*
+ * Asking one address after the other, first the one that answered last. One that answers, but not as inventory does, is
+ * passed over like one that is away.
+ */
+
+static bool take_answer(const struct source *s, const struct question *q)
+{
+    json_t *root = json_loadb(s->answer.ptr, s->answer.len, JSON_REJECT_DUPLICATES, NULL);
+    collect_clear(q->out);
+    bool good = root != NULL && (q->last != NULL ? take_page(root, q->out, q->last) : take_movements(root, q->out));
+    json_decref(root);
+    return good && leads_on(q);
+}
+
+static enum err ask_all(struct source *s, const struct question *q, struct err_note *note)
+{
+    enum err e = err_note_set(note, ERR_IO, "no address of inventory is configured");
+    for (size_t i = 0; i < s->urls_len && e != ERR_OK && !atomic_load(&s->ended); i++) {
+        size_t at = (s->at + i) % s->urls_len;
+        e = ask(s, s->urls[at], q->target, note);
+        if (e == ERR_OK && !take_answer(s, q)) {
+            e = err_note_set(note, ERR_IO, "%s: not an answer of inventory", s->urls[at]);
+        }
+        if (e == ERR_OK) {
+            s->at = at;
+        }
+    }
+    return e;
 }
 
 enum err source_catalogue(struct source *s, uint64_t after, struct collect *out, bool *last, struct err_note *note)
 {
-    char target[128];
-    json_t *root = NULL;
-    (void)snprintf(target, sizeof(target), "/v1/snapshot?after_item=%" PRIu64 "&limit=%d", after, SOURCE_PAGE);
-    TRY(ask_all(s, target, &root, note));
-    collect_clear(out);
-    bool good = take_page(root, out, last);
-    json_decref(root);
-    return verdict(s, good, note);
+    struct question q = {.after = after, .out = out, .last = last};
+    (void)snprintf(q.target, sizeof(q.target), "/v1/snapshot?after_item=%" PRIu64 "&limit=%d", after, SOURCE_PAGE);
+    return ask_all(s, &q, note);
 }
 
 enum err source_movements(struct source *s, uint64_t after, struct collect *out, struct err_note *note)
 {
-    char target[128];
-    json_t *root = NULL;
-    (void)snprintf(target, sizeof(target), "/v1/movements?after_seq=%" PRIu64 "&limit=%d", after, SOURCE_PAGE);
-    TRY(ask_all(s, target, &root, note));
-    collect_clear(out);
-    bool good = take_movements(root, out);
-    json_decref(root);
-    return verdict(s, good, note);
+    struct question q = {.after = after, .out = out};
+    (void)snprintf(q.target, sizeof(q.target), "/v1/movements?after_seq=%" PRIu64 "&limit=%d", after, SOURCE_PAGE);
+    return ask_all(s, &q, note);
 }

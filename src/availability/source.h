@@ -16,6 +16,8 @@ struct source;
 /* Addresses with commas between them, in the order of preference: http://a:8080,http://b:8080. Copied. */
 struct source *source_new(const char *urls);
 void source_free(struct source *s); /* accepts NULL */
+/* Any thread: a request that waits, and any that comes, fails within about a second. */
+void source_end(struct source *s);
 
 /*
  * GET /v1/snapshot: a page of items behind number `after` with their levels, and the stream's position before it was
