@@ -15,20 +15,53 @@ void follower_release(struct follower *f)
     names_release(&f->skus);
     names_release(&f->locations);
     mem_free(f->defined_ms);
+    mem_free(f->own);
 }
 
 /*
  * Rows.
  */
 
-/* The first that is heard counts, as in the kept file. */
-static void note_defined(struct follower *f, const struct bus_item *item)
+/* What is known here of an item, by both of its numbers; 0: not known. */
+static uint32_t own_number(const struct follower *f, uint32_t number)
 {
-    size_t cap = f->defined_cap;
-    mem_grow((void **)&f->defined_ms, &f->defined_cap, item->item, sizeof(*f->defined_ms));
-    memset(f->defined_ms + cap, 0, (f->defined_cap - cap) * sizeof(*f->defined_ms));
-    int64_t *at = &f->defined_ms[item->item - 1];
-    *at = *at == 0 ? item->time_ms : *at;
+    return number > 0 && number <= f->own_cap ? f->own[number - 1] : 0;
+}
+
+static int64_t defined_at(const struct follower *f, uint32_t own)
+{
+    return own > 0 && own <= f->defined_cap ? f->defined_ms[own - 1] : 0;
+}
+
+static bool contradicts(const struct follower *f, const struct bus_item *item, uint32_t own)
+{
+    uint32_t known = own_number(f, item->item);
+    int64_t defined_ms = defined_at(f, own);
+    return (known != 0 && known != own) || (defined_ms != 0 && defined_ms != item->time_ms);
+}
+
+/* As mem_grow, zeroed. */
+static void grow(void **ptr, size_t *cap, size_t need, size_t size)
+{
+    size_t before = *cap;
+    mem_grow(ptr, cap, need, size);
+    memset((char *)*ptr + before * size, 0, (*cap - before) * size);
+}
+
+/* The first that is heard counts, as in the kept file. */
+static void note_item(struct follower *f, const struct bus_item *item, uint32_t own)
+{
+    f->unsure = f->unsure || contradicts(f, item, own);
+    grow((void **)&f->defined_ms, &f->defined_cap, own, sizeof(*f->defined_ms));
+    if (f->defined_ms[own - 1] == 0) {
+        f->defined_ms[own - 1] = item->time_ms;
+    }
+    if (item->item != 0) {
+        grow((void **)&f->own, &f->own_cap, item->item, sizeof(*f->own));
+    }
+    if (item->item != 0 && f->own[item->item - 1] == 0) {
+        f->own[item->item - 1] = own;
+    }
 }
 
 /* Numbers of this node's own. A row too many for them is left out: the ledger has the same limits. */
@@ -38,9 +71,10 @@ static void number_rows(struct follower *f, struct bus_message *m)
     for (size_t i = 0; i < m->items_len; i++) {
         struct bus_item *item = &m->items[kept];
         *item = m->items[i];
-        item->item = names_number(&f->skus, item->sku, ITEMS_MAX);
-        if (item->item != 0) {
-            note_defined(f, item);
+        uint32_t own = names_number(&f->skus, item->sku, ITEMS_MAX);
+        if (own != 0) {
+            note_item(f, item, own);
+            item->item = own;
             kept++;
         }
     }
@@ -221,7 +255,7 @@ static bool is_behind(const struct bus_position *p, uint64_t epoch, uint64_t seq
 static bool is_foreign(const struct follower *f, const struct bus_item *item)
 {
     uint32_t own = names_find(&f->skus, item->sku);
-    return item->item <= f->items && (own == 0 || own > f->defined_cap || f->defined_ms[own - 1] != item->time_ms);
+    return contradicts(f, item, own) || (item->item <= f->items && defined_at(f, own) == 0);
 }
 
 /* A page is read from the store after all that was heard before, so it cannot know less. */

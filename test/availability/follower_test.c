@@ -461,6 +461,31 @@ static void another_store_with_more_in_it_is_noticed(void **state)
     }
 }
 
+/* All of it was heard of before inventory could be asked: only the numbers tell. */
+static void a_store_that_took_over_within_an_epoch_is_noticed(void **state)
+{
+    (void)state;
+    struct world *w = world_known(11, 2, 5);
+    struct collect c = {0};
+    for (uint32_t n = 1; n <= 4; n++) {
+        struct bus_item item = {.item = n, .sku = str_from(sku_texts[10 + n]), .time_ms = NOW_MS + 5};
+        collect_item(&c, &item);
+    }
+    follower_take(&w->follower, collect_message(&c), w->now_ms);
+    assert_int_equal(w->follower.items, 4);
+    uint64_t after;
+    assert_int_equal(follower_wants(&w->follower, &after), FOLLOWER_WANTS_CATALOGUE);
+    assert_int_equal(after, 0);
+    for (uint32_t n = 1; n <= 4; n++) {
+        c.items[n - 1].item = n;
+    }
+    c.position = (struct bus_position){w->epoch, 50, 4, NOW_MS};
+    follower_take_catalogue(&w->follower, collect_message(&c), true);
+    assert_true(follower_is_cut(&w->follower));
+    collect_release(&c);
+    world_free(w);
+}
+
 static void a_store_that_is_set_back_during_the_first_catalogue_is_noticed(void **state)
 {
     (void)state;
@@ -551,6 +576,7 @@ int main(void)
         cmocka_unit_test(a_stream_that_became_shorter_is_noticed),
         cmocka_unit_test(a_store_that_was_set_back_by_several_leaders_is_noticed),
         cmocka_unit_test(another_store_with_more_in_it_is_noticed),
+        cmocka_unit_test(a_store_that_took_over_within_an_epoch_is_noticed),
         cmocka_unit_test(a_store_that_is_set_back_during_the_first_catalogue_is_noticed),
         cmocka_unit_test(what_was_heard_of_and_is_not_there_is_asked_for_once),
         cmocka_unit_test(an_earlier_life_goes_on_where_it_ended),
