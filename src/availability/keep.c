@@ -376,9 +376,14 @@ enum err keep_write(struct keep *k, const struct bus_message *m, struct err_note
 
 enum err keep_clear(struct keep *k, struct err_note *note)
 {
-    return run_sql(
+    enum err e = run_sql(
         k,
         "BEGIN IMMEDIATE; DELETE FROM item; DELETE FROM level; "
         "UPDATE position SET epoch = 0, seq = 0, items = 0, time_ms = 0; COMMIT",
         note);
+    if (e != ERR_OK) {
+        close_database(k);
+        remove_files(k);
+    }
+    return e;
 }

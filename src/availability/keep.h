@@ -27,7 +27,10 @@ MUST_CHECK enum err keep_load(
 
 /* The rows of `m` where they are newer, and where the stream is complete now; all or nothing. */
 MUST_CHECK enum err keep_write(struct keep *k, const struct bus_message *m, struct err_note *note);
-/* Forgets everything. */
+/*
+ * Forgets everything. What cannot be written anew, as on a full disk, is removed: then it is forgotten too, but the error
+ * is returned and nothing but keep_close may follow.
+ */
 MUST_CHECK enum err keep_clear(struct keep *k, struct err_note *note);
 
 #endif

@@ -7,8 +7,10 @@
 #include "bus/collect.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 struct fixture {
@@ -154,6 +156,27 @@ static void cleared_is_empty(void **state)
     assert_int_equal(load(x, &at), ERR_NOT_FOUND);
 }
 
+/* Else a node that begins anew would find again what it must forget, as often as it is started. */
+static void cleared_is_empty_also_on_a_full_disk(void **state)
+{
+    struct fixture *x = *state;
+    struct bus_position at;
+    struct rlimit before;
+    open_again(x, 0);
+    write_level(x, "left", 1, 10);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    struct rlimit none = {.rlim_cur = 0, .rlim_max = before.rlim_max};
+    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+    enum err e = keep_clear(x->keep, NULL);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_ptr_not_equal(signal(SIGXFSZ, handler), SIG_ERR);
+    assert_int_equal(e, ERR_IO);
+    open_again(x, 0);
+    assert_int_equal(load(x, &at), ERR_NOT_FOUND);
+    assert_int_equal(x->read.levels_len, 0);
+}
+
 static void another_partition_begins_anew(void **state)
 {
     struct fixture *x = *state;
@@ -202,10 +225,15 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(nothing_is_kept_at_first),      TEST(what_was_written_is_there_after_a_restart),
-        TEST(an_older_row_changes_nothing),  TEST(cleared_is_empty),
-        TEST(another_partition_begins_anew), TEST(a_damaged_file_begins_anew),
-        TEST(a_file_in_use_is_left_alone),   TEST(rows_without_a_position_are_forgotten),
+        TEST(nothing_is_kept_at_first),
+        TEST(what_was_written_is_there_after_a_restart),
+        TEST(an_older_row_changes_nothing),
+        TEST(cleared_is_empty),
+        TEST(cleared_is_empty_also_on_a_full_disk),
+        TEST(another_partition_begins_anew),
+        TEST(a_damaged_file_begins_anew),
+        TEST(a_file_in_use_is_left_alone),
+        TEST(rows_without_a_position_are_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
