@@ -158,6 +158,42 @@ enum err link_read_text(struct link *l, const char *sql, char *out, size_t size,
     return check_done(l, r, "read", note);
 }
 
+enum err link_copy_begin(struct link *l, const char *sql, const char *doing, struct err_note *note)
+{
+    PGresult *r = NULL;
+    if (PQsendQuery(l->conn, sql) != 1 || !link_result(l, &r)) {
+        return link_error(l, NULL, doing, note);
+    }
+    if (PQresultStatus(r) != PGRES_COPY_OUT) {
+        return check_done(l, r, doing, note);
+    }
+    PQclear(r);
+    return ERR_OK;
+}
+
+/* A connection that breaks ends the messages: the result that comes then says so. */
+enum err link_copy_next(struct link *l, char **out, size_t *out_len, const char *doing, struct err_note *note)
+{
+    int len;
+    *out = NULL;
+    while ((len = PQgetCopyData(l->conn, out, 1)) == 0) {
+        if (!wait_for_server(l, false)) {
+            l->is_broken = true;
+            l->is_silent = true;
+            return link_error(l, NULL, doing, note);
+        }
+        if (PQconsumeInput(l->conn) == 0) {
+            break;
+        }
+    }
+    if (len > 0) {
+        *out_len = (size_t)len;
+        return ERR_OK;
+    }
+    *out = NULL;
+    return check_done(l, last_result(l), doing, note);
+}
+
 /* Ends a pipeline of which all is received but its end. */
 static enum err check_synced(struct link *l, const char *doing, struct err_note *note)
 {

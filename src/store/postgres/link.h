@@ -63,6 +63,14 @@ MUST_CHECK enum err link_query(struct link *l, const char *sql, PGresult **out, 
 /* First column of the first row, as text; *out is empty when there is none. Cut to fit. */
 MUST_CHECK enum err link_read_text(struct link *l, const char *sql, char *out, size_t size, struct err_note *note);
 
+/*
+ * A COPY TO STDOUT. Its messages one by one: *out is for PQfreemem, and NULL when all have come and the command is over, or
+ * on an error.
+ */
+MUST_CHECK enum err link_copy_begin(struct link *l, const char *sql, const char *doing, struct err_note *note);
+MUST_CHECK enum err
+link_copy_next(struct link *l, char **out, size_t *out_len, const char *doing, struct err_note *note);
+
 /* The error that `r` is, and what was being done; a constraint that failed is a bug and stops the process. */
 enum err link_error(struct link *l, const PGresult *r, const char *doing, struct err_note *note);
 

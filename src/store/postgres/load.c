@@ -1,141 +1,203 @@
 /*
- * Rebuilding the ledger, in the order that core/ledger.h asks for, from one state of the database, a piece of each table
- * at a time.
+ * Rebuilding the ledger, in the order that core/ledger.h asks for, from one state of the database: each table is
+ * a stream of rows, so that the server and this thread work at the same time and neither holds more than a row.
  */
+#include "store/postgres/copy.h"
 #include "store/postgres/rows.h"
 #include "store/postgres/state.h"
 
+#include "base/limits.h"
 #include "base/mem.h"
 
-#define PIECE_ROWS 10000
+#include <stdio.h>
+#include <string.h>
 
+/* Rows name items and locations by number alone, for the ledger knows the rest by then. */
 struct loading {
     struct store_postgres *store;
     struct ledger *ledger;
     const struct store_key_sink *keys;
     struct link link;
-    int64_t after[2]; /* the key of the last row of the piece before */
+    struct copy copy;
     struct reservation_line lines[RESERVATION_PARTS_MAX];
+    char reference[REFERENCE_BYTES_MAX];
 };
 
-/* Reads the row (of a reservation: rows) from `row` on; how many it were. */
-typedef enum err (*load_fn)(struct loading *loading, const PGresult *r, int row, int *out_rows);
+/* Takes in what begins in the row that has come, and the rows behind it that belong to it. ERR_IO: a row that no commit wrote. */
+typedef enum err (*load_fn)(struct loading *loading, struct err_note *note);
 
-static enum err load_item(struct loading *loading, const PGresult *r, int row, int *out_rows)
+static uint32_t column_u32(const struct copy *c, int column)
 {
-    *out_rows = 1;
-    ledger_restore_item(loading->ledger, (uint32_t)pg_i64(r, row, 0), pg_text(r, row, 1), pg_i64(r, row, 2));
+    int64_t v = copy_i64(c, column);
+    return v < 0 || v > UINT32_MAX ? UINT32_MAX : (uint32_t)v;
+}
+
+static enum err load_item(struct loading *loading, struct err_note *note)
+{
+    (void)note;
+    const struct copy *c = &loading->copy;
+    ledger_restore_item(loading->ledger, column_u32(c, 0), copy_text(c, 1), copy_i64(c, 2));
     return ERR_OK;
 }
 
-static enum err load_location(struct loading *loading, const PGresult *r, int row, int *out_rows)
+static enum err load_location(struct loading *loading, struct err_note *note)
 {
-    struct location_row location;
-    *out_rows = 1;
-    pg_row_location(r, row, &location);
-    ledger_restore_location(loading->ledger, location.location, location.id, location.priority);
+    (void)note;
+    const struct copy *c = &loading->copy;
+    ledger_restore_location(loading->ledger, column_u32(c, 0), copy_text(c, 1), column_u32(c, 2));
     return ERR_OK;
 }
 
-static enum err load_level(struct loading *loading, const PGresult *r, int row, int *out_rows)
+static enum err load_level(struct loading *loading, struct err_note *note)
 {
-    struct level_row level;
-    *out_rows = 1;
-    pg_row_level(r, row, &level);
+    (void)note;
+    const struct copy *c = &loading->copy;
+    struct level_row level = {
+        .item = column_u32(c, 0),
+        .location = column_u32(c, 1),
+        .version = (uint64_t)copy_i64(c, 2),
+        .seq = (uint64_t)copy_i64(c, 3),
+        .time_ms = copy_i64(c, 4),
+    };
+    for (int q = 0; q < QUANTITY_COUNT; q++) {
+        level.quantities.of[q] = copy_i64(c, 5 + q);
+    }
     ledger_restore_level(loading->ledger, &level);
     return ERR_OK;
 }
 
-static enum err load_reservation(struct loading *loading, const PGresult *r, int row, int *out_rows)
+/* Columns of the reservation's own, which each of its rows repeats; those of the line follow. */
+enum { OF_LINE = 8 };
+
+static void read_line(const struct copy *c, struct reservation_line *out)
 {
+    *out = (struct reservation_line){
+        .item = column_u32(c, OF_LINE + 1),
+        .location = column_u32(c, OF_LINE + 2),
+        .quantity = copy_i64(c, OF_LINE + 3),
+        .fulfilled = copy_i64(c, OF_LINE + 4),
+        .returned = copy_i64(c, OF_LINE + 5),
+    };
+}
+
+static enum err read_head(struct loading *loading, struct reservation *out)
+{
+    const struct copy *c = &loading->copy;
+    struct str reference = copy_text(c, 6);
+    int64_t state = copy_i64(c, 2);
+    int64_t count = copy_i64(c, 7);
+    if (state < 1 || state >= RESERVATION_STATE_END || count < 1 || count > RESERVATION_PARTS_MAX ||
+        reference.len > sizeof(loading->reference)) {
+        return ERR_IO;
+    }
+    *out = (struct reservation){
+        .seq = (uint64_t)copy_i64(c, 0),
+        .state = (enum reservation_state)state,
+        .created_ms = copy_i64(c, 3),
+        .expires_ms = copy_i64(c, 4),
+        .updated_ms = copy_i64(c, 5),
+        .lines = loading->lines,
+        .lines_len = (uint32_t)count,
+    };
+    if (!str_is_absent(reference)) { /* the row goes before the last line has come */
+        memcpy(loading->reference, reference.ptr, reference.len);
+        out->reference = (struct str){loading->reference, reference.len};
+    }
+    return copy_bytes(c, 1, out->id.bytes, sizeof(out->id.bytes)) ? ERR_OK : ERR_IO;
+}
+
+static enum err load_reservation(struct loading *loading, struct err_note *note)
+{
+    struct copy *c = &loading->copy;
     struct reservation reservation;
-    TRY(pg_row_reservation(r, row, loading->lines, &reservation));
-    *out_rows = (int)reservation.lines_len;
+    bool more = true;
+    TRY(read_head(loading, &reservation));
+    for (uint32_t n = 0; n < reservation.lines_len; n++) {
+        if (n > 0) {
+            TRY(copy_next(c, &more, note));
+        }
+        if (!more || (uint64_t)copy_i64(c, 0) != reservation.seq ||
+            (uint64_t)copy_i64(c, OF_LINE) != reservation.seq + n) {
+            return ERR_IO;
+        }
+        read_line(c, &loading->lines[n]);
+    }
     ledger_restore_reservation(loading->ledger, &reservation);
     return ERR_OK;
 }
 
-static enum err load_key(struct loading *loading, const PGresult *r, int row, int *out_rows)
+static enum err load_key(struct loading *loading, struct err_note *note)
 {
-    struct key_row key;
-    *out_rows = 1;
-    TRY(pg_row_key(r, row, false, &key));
+    (void)note;
+    const struct copy *c = &loading->copy;
+    struct key_row key = {
+        .row = (uint64_t)copy_i64(c, 0),
+        .time_ms = copy_i64(c, 1),
+        .operation = copy_text(c, 2),
+        .key = copy_text(c, 3),
+        .status = (uint16_t)copy_i64(c, 5),
+    };
+    if (!copy_bytes(c, 4, key.fingerprint, sizeof(key.fingerprint))) {
+        return ERR_IO;
+    }
     loading->keys->key(loading->keys->ctx, &key);
     return ERR_OK;
 }
 
-/* $1 partition, $2 how many, $3 and $4 the key of the last row before. */
-static const struct link_statement statements[] = {
-    {"items",
-     "SELECT item, sku, defined_ms FROM item WHERE partition = $1 AND item > $3 AND $4::bigint = 0 "
-     "ORDER BY item LIMIT $2"},
-    {"locations",
-     "SELECT " LOCATION_COLUMNS " FROM location WHERE partition = $1 AND location > $3 AND $4::bigint = 0 "
-     "ORDER BY location LIMIT $2"},
-    /* The ledger knows the names by then. A join would be planned as one over the whole table, for each piece. */
-    {"levels",
-     "SELECT v.item, v.location, NULL::text, NULL::text, " QUANTITY_COLUMNS(
-         "v.") ", v.version, v.seq, v.time_ms "
-               "FROM level v WHERE partition = $1 AND (item, location) > ($3, $4) ORDER BY item, location LIMIT $2"},
-    {"reservations",
-     "SELECT " RESERVATION_COLUMNS " FROM (SELECT * FROM reservation WHERE partition = $1 "
-     "AND state IN (1, 2) AND seq > $3 AND $4::bigint = 0 ORDER BY seq LIMIT $2) r" RESERVATION_LINES},
-    {"keys",
-     "SELECT " KEY_COLUMNS " FROM idempotency WHERE partition = $1 AND \"row\" > $3 AND $4::bigint = 0 "
-     "ORDER BY \"row\" LIMIT $2"},
+/* What is selected, and what follows the condition on the partition. */
+struct table {
+    const char *doing;
+    const char *select;
+    const char *rest;
+    load_fn load;
 };
 
-static const struct link_kind kind = {
-    .setup = LINK_SETUP, .silence_ms = 60000, .statements = statements, .statements_len = ARRAY_LEN(statements)};
+static const struct table tables[] = {
+    {"load items", "item, sku, defined_ms FROM item", "ORDER BY item", load_item},
+    {"load locations", "location, id, priority FROM location", "ORDER BY location", load_location},
+    /* In the order in which they lie, mostly that of the items: to look each up by an index would cost more. */
+    {"load levels", "item, location, version, seq, time_ms, " QUANTITY_COLUMNS("") " FROM level", "", load_level},
+    {"load reservations",
+     "r.seq, id, state::bigint, created_ms, expires_ms, updated_ms, reference, lines::bigint, "
+     "n.seq, item, location, quantity, fulfilled, returned FROM (SELECT * FROM reservation WHERE state IN (1, 2)) r "
+     "JOIN (SELECT seq, item, location, quantity, fulfilled, returned FROM reservation_line) n "
+     "ON n.seq BETWEEN r.seq AND r.seq + r.lines - 1",
+     "ORDER BY r.seq, n.seq", load_reservation},
+    {"load keys", KEY_COLUMNS " FROM idempotency", "ORDER BY \"row\"", load_key},
+};
 
-static enum err load_piece(struct loading *loading, const PGresult *r, load_fn load, struct err_note *note)
+/*
+ * The silence is of a server that looks for its first row; how long all of it takes is for nobody to limit. Compiling the
+ * few expressions there are costs more than they do.
+ */
+static const struct link_kind kind = {
+    .setup = LINK_SETUP "SET jit TO off; SET statement_timeout TO 0", .silence_ms = 60000};
+
+static enum err load_rows(struct loading *loading, const struct table *t, const char *sql, struct err_note *note)
 {
-    int rows = 1;
-    for (int row = 0; row < PQntuples(r); row += rows) {
-        enum err e = load(loading, r, row, &rows);
-        if (e != ERR_OK) {
+    bool more = false;
+    TRY(copy_begin(&loading->copy, &loading->link, sql, t->doing, note));
+    TRY(copy_next(&loading->copy, &more, note));
+    while (more) {
+        enum err e = t->load(loading, note);
+        if (e == ERR_IO) {
             return err_note_set(note, e, "the database holds a row that was never written: run the audit");
         }
+        TRY(e);
+        TRY(copy_next(&loading->copy, &more, note));
     }
     return ERR_OK;
 }
 
-static enum err ask_for_piece(struct loading *loading, const char *statement, struct err_note *note)
+static enum err load_table(struct loading *loading, const struct table *t, struct err_note *note)
 {
-    struct call *c = &loading->store->call;
-    call_begin(c);
-    call_i64(c, loading->store->partition);
-    call_i64(c, PIECE_ROWS);
-    call_i64(c, loading->after[0]);
-    call_i64(c, loading->after[1]);
-    return call_send(c, &loading->link, statement) ? ERR_OK : link_error(&loading->link, NULL, statement, note);
-}
-
-/* The key of a row is in its first columns. The server prepares the next piece while this one is taken in. */
-static enum err
-load_table(struct loading *loading, const char *statement, int key_columns, load_fn load, struct err_note *note)
-{
-    int rows = 0;
-    loading->after[0] = 0;
-    loading->after[1] = 0;
-    TRY(ask_for_piece(loading, statement, note));
-    do {
-        PGresult *r = NULL;
-        enum err e = call_take(&loading->link, statement, &r, note);
-        rows = e == ERR_OK ? PQntuples(r) : 0;
-        if (rows > 0) {
-            for (int i = 0; i < key_columns; i++) {
-                loading->after[i] = pg_i64(r, rows - 1, i);
-            }
-            e = ask_for_piece(loading, statement, note);
-        }
-        if (e == ERR_OK) {
-            e = load_piece(loading, r, load, note);
-        }
-        PQclear(r);
-        TRY(e);
-    } while (rows > 0);
-    return ERR_OK;
+    char sql[640];
+    int len =
+        snprintf(sql, sizeof(sql), "SELECT %s WHERE partition = %u %s", t->select, loading->store->partition, t->rest);
+    check(len > 0 && (size_t)len < sizeof(sql));
+    enum err e = load_rows(loading, t, sql, note);
+    copy_release(&loading->copy);
+    return e;
 }
 
 static enum err load_seq(struct loading *loading, struct err_note *note)
@@ -153,12 +215,10 @@ static enum err load_all(struct loading *loading, struct err_note *note)
 {
     TRY(link_connect(&loading->link, note));
     TRY(link_exec(&loading->link, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", note));
-    TRY(load_table(loading, "items", 1, load_item, note));
-    TRY(load_table(loading, "locations", 1, load_location, note));
-    TRY(load_table(loading, "levels", 2, load_level, note));
-    TRY(load_table(loading, "reservations", 1, load_reservation, note));
+    for (size_t i = 0; i < ARRAY_LEN(tables); i++) {
+        TRY(load_table(loading, &tables[i], note));
+    }
     TRY(load_seq(loading, note));
-    TRY(load_table(loading, "keys", 1, load_key, note));
     return link_exec(&loading->link, "COMMIT", note);
 }
 
