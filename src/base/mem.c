@@ -2,9 +2,11 @@
 
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #define GROW_ELEMENTS_MIN 16
+#define HUGE_PAGE ((size_t)2 * 1024 * 1024)
 
 static _Noreturn void mem_exhausted(void)
 {
@@ -23,6 +25,18 @@ static size_t bytes_of(size_t count, size_t size)
     return bytes > 0 ? bytes : 1; /* never the NULL that malloc(0) may give */
 }
 
+/* Only advice: without huge pages all is as it was. Pages at the edges stay small. */
+static void advise_huge(void *ptr, size_t bytes)
+{
+    if (bytes < HUGE_PAGE) {
+        return;
+    }
+    size_t before = -(uintptr_t)ptr & (HUGE_PAGE - 1);
+    if (before < bytes && bytes - before >= HUGE_PAGE) {
+        (void)madvise((char *)ptr + before, (bytes - before) & ~(HUGE_PAGE - 1), MADV_HUGEPAGE);
+    }
+}
+
 void *mem_new(size_t size)
 {
     return mem_new_array(1, size);
@@ -30,20 +44,37 @@ void *mem_new(size_t size)
 
 void *mem_new_array(size_t count, size_t size)
 {
-    void *ptr = calloc(1, bytes_of(count, size));
+    size_t bytes = bytes_of(count, size);
+    void *ptr = calloc(1, bytes);
     if (ptr == NULL) {
         mem_exhausted();
     }
+    advise_huge(ptr, bytes);
     return ptr;
 }
 
 void *mem_resize(void *ptr, size_t count, size_t size)
 {
-    void *moved = realloc(ptr, bytes_of(count, size));
+    size_t bytes = bytes_of(count, size);
+    void *moved = realloc(ptr, bytes);
     if (moved == NULL) {
         mem_exhausted();
     }
+    advise_huge(moved, bytes);
     return moved;
+}
+
+void *mem_new_large(size_t size)
+{
+    void *ptr = NULL;
+    if (size < HUGE_PAGE) {
+        return mem_resize(NULL, size, 1);
+    }
+    if (posix_memalign(&ptr, HUGE_PAGE, size) != 0) {
+        mem_exhausted();
+    }
+    advise_huge(ptr, size);
+    return ptr;
 }
 
 char *mem_copy_str(struct str s)

@@ -16,6 +16,9 @@
 #ifndef POOL_SLAB_SIZE /* a build that makes a pool every few microseconds wants small ones */
 #define POOL_SLAB_SIZE ((size_t)256 * 1024)
 #endif
+/* A class with so many slabs goes on with large ones: what is left of its last is little of the whole. */
+#define POOL_SLABS_SMALL 8
+#define POOL_SLAB_LARGE ((size_t)2 * 1024 * 1024)
 
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/asan_interface.h>
@@ -90,12 +93,17 @@ static void pool_push(struct pool *p, unsigned class, void *block)
 /* One more slab for the class. What was left of the last one is used up. */
 static void pool_add_slab(struct pool *p, unsigned class)
 {
+    struct pool_fresh *fresh = &p->fresh[class];
+    size_t slab_size = fresh->slabs < POOL_SLABS_SMALL ? POOL_SLAB_SIZE : POOL_SLAB_LARGE - sizeof(struct pool_slab);
     size_t block_size = pool_class_size(class);
-    size_t blocks = block_size < POOL_SLAB_SIZE ? POOL_SLAB_SIZE / block_size : 1;
-    struct pool_slab *slab = mem_resize(NULL, sizeof(*slab) + blocks * block_size, 1);
+    size_t blocks = block_size < slab_size ? slab_size / block_size : 1;
+    size_t size = sizeof(struct pool_slab) + blocks * block_size;
+    struct pool_slab *slab = mem_new_large(fresh->slabs < POOL_SLABS_SMALL || blocks == 1 ? size : POOL_SLAB_LARGE);
     slab->next = p->slabs;
     p->slabs = slab;
-    p->fresh[class] = (struct pool_fresh){slab->blocks, slab->blocks + blocks * block_size};
+    fresh->at = slab->blocks;
+    fresh->end = slab->blocks + blocks * block_size;
+    fresh->slabs++;
     pool_hide(slab->blocks, blocks * block_size);
 }
 

@@ -12,6 +12,7 @@
 /* What was never taken of the newest slab of a class. */
 struct pool_fresh {
     char *at, *end;
+    size_t slabs; /* of this class so far */
 };
 
 struct pool {
