@@ -69,6 +69,12 @@ struct level_row {
 void ledger_each_item(
     const struct ledger *l, void (*fn)(void *ctx, uint32_t item, struct str sku, int64_t defined_ms), void *ctx);
 void ledger_each_level(const struct ledger *l, void (*fn)(void *ctx, const struct level_row *row), void *ctx);
+/* Both in one pass: each item, followed by its levels. */
+void ledger_each(
+    const struct ledger *l,
+    void (*item)(void *ctx, uint32_t item, struct str sku, int64_t defined_ms),
+    void (*level)(void *ctx, const struct level_row *row),
+    void *ctx);
 
 struct ledger_counts {
     uint64_t items, locations, levels, held, committed, in_memory;

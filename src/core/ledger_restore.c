@@ -81,12 +81,30 @@ static struct level_row level_as_row(const struct ledger *l, const struct level 
     };
 }
 
+static void
+each_level_of(const struct ledger *l, uint32_t item, void (*fn)(void *ctx, const struct level_row *row), void *ctx)
+{
+    for (uint32_t n = 0; n < l->items[item].levels_len; n++) {
+        struct level_row row = level_as_row(l, l->items[item].levels[n]);
+        fn(ctx, &row);
+    }
+}
+
 void ledger_each_level(const struct ledger *l, void (*fn)(void *ctx, const struct level_row *row), void *ctx)
 {
     for (uint32_t i = 1; i < l->items_len; i++) {
-        for (uint32_t n = 0; n < l->items[i].levels_len; n++) {
-            struct level_row row = level_as_row(l, l->items[i].levels[n]);
-            fn(ctx, &row);
-        }
+        each_level_of(l, i, fn, ctx);
+    }
+}
+
+void ledger_each(
+    const struct ledger *l,
+    void (*item)(void *ctx, uint32_t item, struct str sku, int64_t defined_ms),
+    void (*level)(void *ctx, const struct level_row *row),
+    void *ctx)
+{
+    for (uint32_t i = 1; i < l->items_len; i++) {
+        item(ctx, i, l->items[i].sku, l->items[i].defined_ms);
+        each_level_of(l, i, level, ctx);
     }
 }

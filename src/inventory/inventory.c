@@ -528,6 +528,7 @@ enum err inventory_open(const struct inventory_options *options, struct inventor
 
 struct snapshot {
     struct bus_message message;
+    size_t levels_cap;
     void (*fn)(void *ctx, const struct bus_message *m);
     void *ctx;
 };
@@ -543,22 +544,21 @@ static void snapshot_flush(struct snapshot *s)
     }
 }
 
+/* An item stands in one message with all of its levels, so that whoever takes it in renders it once. */
 static void snapshot_item(void *ctx, uint32_t item, struct str sku, int64_t defined_ms)
 {
     struct snapshot *s = ctx;
-    s->message.items[s->message.items_len++] = (struct bus_item){.item = item, .sku = sku, .time_ms = defined_ms};
-    if (s->message.items_len == SNAPSHOT_ROWS) {
+    if (s->message.items_len == SNAPSHOT_ROWS || s->message.levels_len >= SNAPSHOT_ROWS) {
         snapshot_flush(s);
     }
+    s->message.items[s->message.items_len++] = (struct bus_item){.item = item, .sku = sku, .time_ms = defined_ms};
 }
 
 static void snapshot_level(void *ctx, const struct level_row *row)
 {
     struct snapshot *s = ctx;
+    mem_grow((void **)&s->message.levels, &s->levels_cap, s->message.levels_len + 1, sizeof(*row));
     s->message.levels[s->message.levels_len++] = *row;
-    if (s->message.levels_len == SNAPSHOT_ROWS) {
-        snapshot_flush(s);
-    }
 }
 
 void inventory_snapshot(struct inventory *inv, void (*fn)(void *ctx, const struct bus_message *m), void *ctx)
@@ -568,11 +568,8 @@ void inventory_snapshot(struct inventory *inv, void (*fn)(void *ctx, const struc
     s.message.partition = inv->options.partition;
     s.message.seq = ledger_seq(ledger);
     s.message.time_ms = ledger_clock_now_ms(&inv->clock);
-    s.message.levels = mem_new_array(SNAPSHOT_ROWS, sizeof(*s.message.levels));
     s.message.items = mem_new_array(SNAPSHOT_ROWS, sizeof(*s.message.items));
-    ledger_each_item(ledger, snapshot_item, &s);
-    snapshot_flush(&s);
-    ledger_each_level(ledger, snapshot_level, &s);
+    ledger_each(ledger, snapshot_item, snapshot_level, &s);
     snapshot_flush(&s);
     mem_free(s.message.levels);
     mem_free(s.message.items);
