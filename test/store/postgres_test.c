@@ -189,6 +189,27 @@ static void the_lease_keeps_others_away_until_it_runs_out(void **state)
     store_free(third);
 }
 
+/* The leader died, and then the server's clock was set back. */
+static void a_lease_that_runs_longer_than_leases_do_is_over(void **state)
+{
+    (void)state;
+    struct store *first = open_store();
+    struct store *second = open_store();
+    struct store_head head;
+    struct err_note note = {""};
+    assert_int_equal(store_claim(first, "", &head, &note), ERR_OK);
+    pg_server_exec(&server, "UPDATE onhand.partition SET lease_until = now() + interval '4 seconds'");
+    assert_int_equal(store_claim(second, "", &head, &note), ERR_LOCKED);
+    pg_server_exec(&server, "UPDATE onhand.partition SET lease_until = now() + interval '1 hour'");
+    assert_int_equal(store_renew(first, &note), ERR_OK); /* it is well */
+    assert_int_equal(store_claim(second, "", &head, &note), ERR_LOCKED);
+    pg_server_exec(&server, "UPDATE onhand.partition SET lease_until = now() + interval '1 hour'");
+    assert_int_equal(store_claim(second, "", &head, &note), ERR_OK);
+    assert_int_equal(store_renew(first, &note), ERR_FENCED);
+    store_free(first);
+    store_free(second);
+}
+
 static void a_renewal_comes_back_whatever_the_server_does(void **state)
 {
     (void)state;
@@ -462,6 +483,7 @@ int main(void)
         cmocka_unit_test_setup(another_partition_is_refused, setup),
         cmocka_unit_test_setup(who_lost_the_partition_cannot_write, setup),
         cmocka_unit_test_setup(the_lease_keeps_others_away_until_it_runs_out, setup),
+        cmocka_unit_test_setup(a_lease_that_runs_longer_than_leases_do_is_over, setup),
         cmocka_unit_test_setup(a_renewal_comes_back_whatever_the_server_does, setup),
         cmocka_unit_test_setup(who_stopped_in_the_middle_of_a_commit_keeps_nobody_away, setup),
         cmocka_unit_test_setup(a_restart_of_the_server_costs_nothing, setup),
