@@ -83,6 +83,7 @@ class System {
   async start() {
     await this.startPostgres();
     await this.startNats();
+    await this.startRedis();
     for (const name of ['i1', 'i2', 'a1', 'a2']) {
       this.nodes.set(name, { name, port: await freePort() });
     }
@@ -91,7 +92,7 @@ class System {
       await until(() => isReady(this.nodes.get(name).port), name);
     }
     for (const { name } of this.availabilities) {
-      this.run(name, ['availability', '--inventory', this.inventories.map(({ port }) => `http://127.0.0.1:${port}`).join(',')]);
+      this.run(name, ['availability', '--cache', this.cache, '--inventory', this.inventories.map(({ port }) => `http://127.0.0.1:${port}`).join(',')]);
       await until(() => isReady(this.nodes.get(name).port), name);
     }
     this.gateway = await Gateway.start({ root: this.directory('nginx'), nodes: this.availabilities, plain: true });
@@ -141,6 +142,20 @@ class System {
     await until(() => /Server is ready/.test(this.nats.log), 'NATS');
   }
 
+  async startRedis() {
+    const port = await freePort();
+    this.cache = `redis://127.0.0.1:${port}`;
+    this.redis = new Process('redis', ['redis-server', '--bind', '127.0.0.1', '--port', String(port), '--save', '', '--dir', this.directory('redis')], { again: true });
+    this.redis.start();
+    await until(() => /Ready to accept connections/.test(this.redis.log), 'Redis');
+  }
+
+  /* Values of keys, by redis-cli: a line each, for there is no line break in them. */
+  cached(keys) {
+    const asked = spawnSync('redis-cli', ['-u', this.cache, 'MGET', ...keys], { encoding: 'utf8', maxBuffer: 1 << 26 });
+    return asked.status === 0 ? asked.stdout.split('\n').slice(0, keys.length) : [];
+  }
+
   run(name, args) {
     const node = this.nodes.get(name);
     const argv = [BINARY, ...args, '--host', '127.0.0.1', '--port', String(node.port), '--data', path.join(this.root, name), '--node', name,
@@ -157,7 +172,7 @@ class System {
   }
 
   get processes() {
-    return [this.gateway?.process, ...[...this.nodes.values()].map((node) => node.process), this.nats, this.postgres].filter((one) => one !== undefined);
+    return [this.gateway?.process, ...[...this.nodes.values()].map((node) => node.process), this.redis, this.nats, this.postgres].filter((one) => one !== undefined);
   }
 
   /* In order: a node that stops well leaves with exit code 0. */
@@ -265,6 +280,7 @@ const KILLS = [
   (system) => killOne(system, 'an availability node', system.nodes.get('a1').process, back(system.nodes.get('a1'))),
   (system) => killOne(system, 'the other availability node', system.nodes.get('a2').process, back(system.nodes.get('a2'))),
   (system) => killOne(system, 'NATS', system.nats, async () => (await Promise.all(system.availabilities.map(back).map((ready) => ready()))).every((ready) => ready)),
+  (system) => killOne(system, 'Redis', system.redis, async () => system.cached(['x']).length === 1),
   killPostgres,
 ];
 
@@ -319,6 +335,22 @@ async function compareViews(system) {
   return { skus: skus.length, differences, wrong };
 }
 
+/* Other programs read the cache: in the end it has, of every item, what the nodes show. */
+async function compareCache(system) {
+  const [node] = system.availabilities;
+  const skus = (await walk(node.port, '/v1/items')).map(({ sku }) => sku);
+  let differ = 0;
+  for (let at = 0; at < skus.length; at += SKUS_OF_A_READ) {
+    const some = skus.slice(at, at + SKUS_OF_A_READ);
+    const query = some.map((sku) => `sku=${encodeURIComponent(sku)}`).join('&');
+    const { text } = await ask(node.port, 'GET', `/v1/availability?${query}`);
+    const shown = new Map(JSON.parse(text).data.map((row) => [row.sku, JSON.stringify(row)]));
+    const cached = system.cached(some.map((sku) => `onhand:availability:default:${sku}`));
+    differ += some.filter((sku, i) => !cached[i]?.startsWith('{') || JSON.stringify(JSON.parse(cached[i])) !== shown.get(sku)).length;
+  }
+  return differ;
+}
+
 const agrees = (shown, { levels, available }) =>
   shown !== undefined && shown.quantity === available && shown.version === levels.reduce((sum, { version }) => sum + version, 0);
 
@@ -340,6 +372,8 @@ async function prove(system, run, killed) {
   const views = await compareViews(system);
   verdict(views.differences === 0, `both availability nodes show the same bytes for ${views.skus} items`);
   verdict(views.wrong === 0, `and what the levels of inventory say (${views.wrong} differ)`);
+  await until(async () => (await compareCache(system)) === 0, 'the cache to have everything', SETTLE_MS_MAX);
+  verdict(true, 'the cache has what they show');
   const audit = spawnSync(BINARY, ['audit', '--store', system.store], { encoding: 'utf8' });
   (audit.stdout + audit.stderr).trim().split('\n').forEach((line) => console.log(`           | ${line}`));
   verdict(audit.status === 0, `the audit of the store (exit code ${audit.status})`);
@@ -369,7 +403,7 @@ async function main() {
   process.on('SIGTERM', () => leave(1));
   try {
     await system.start();
-    say(`PostgreSQL, NATS, inventory ${system.inventories.map(({ port }) => port).join(' and ')}, availability ${
+    say(`PostgreSQL, NATS, Redis, inventory ${system.inventories.map(({ port }) => port).join(' and ')}, availability ${
       system.availabilities.map(({ port }) => port).join(' and ')}, gateway http://127.0.0.1:${system.gateway.plainPort}/ and https://127.0.0.1:${system.gateway.port}/`);
     const run = replay(system, values);
     const killed = await killAll(system, run);

@@ -84,13 +84,30 @@ static bool enter_view(struct api *api, struct exchange *x, const struct operati
     return false;
 }
 
+/*
+ * A leader whose lease has run out may not be one any more: another may have sold what this one remembers as unsold, and
+ * refused what this one would sell. It does nothing, so whoever forwarded here may go on to the next node.
+ */
+static bool enter_inventory(struct api *api, struct exchange *x)
+{
+    int64_t renewed_ms = atomic_load(&api->renewed_ms);
+    if (renewed_ms == 0 || clock_mono_ms() - renewed_ms <= STORE_LEASE_MS) {
+        return true;
+    }
+    api_refuse(x, ERR_NO_LEADER, "This node could not renew its lease.");
+    return false;
+}
+
 bool api_enter(struct api *api, struct exchange *x, const struct operation *op)
 {
     if (op->traits & (TRAIT_VIEW | TRAIT_RESUME)) {
         return enter_view(api, x, op);
     }
-    if (operation_is_of_process(op) || api_inventory(api) != NULL) {
+    if (operation_is_of_process(op)) {
         return true;
+    }
+    if (api_inventory(api) != NULL) {
+        return enter_inventory(api, x);
     }
     pass_on(api, x);
     return false;
