@@ -1,6 +1,6 @@
 /*
  * `make demo-services`: the highly available topology on this machine, a year of real trade through its gateway, and one process
- * after another killed meanwhile. At the end the books of the client, the audit of the store and the views must agree.
+ * after another killed meanwhile. At the end the books of the client, the audit of the store, the views and the cache must agree.
  *
  *   services.mjs [--seconds SECONDS] [--speed ORDERS_PER_SECOND]     seconds 0: the whole year
  *

@@ -49,8 +49,8 @@ void api_set_server(struct api *api, struct http_server *server);
 /* A standby leads from now on; once. `availability` may be NULL. */
 void api_lead(struct api *api, struct inventory *inventory, struct availability *availability, uint64_t stream_epoch);
 /*
- * The lease of the leader was renewed at this time (clock_mono_ms): what its view shows is true since then. Never called: there
- * is no lease. Any thread.
+ * The lease of the leader was renewed at this time (clock_mono_ms): what its view shows was true then, and for STORE_LEASE_MS
+ * it may decide; after that it refuses with ERR_NO_LEADER. Never called: there is no lease. Any thread.
  */
 void api_set_renewed(struct api *api, int64_t mono_ms);
 
