@@ -98,16 +98,15 @@ static uint64_t less(uint64_t end, uint64_t again)
     return end > again ? end - again : 0;
 }
 
-/* Goes on at `at`, but not so far back that it would take all day, and not behind the end. */
+/* Goes on behind what the bus has, however long ago that was. It has nothing, or another history: with the newest. */
 static uint64_t place(uint64_t at, uint64_t end)
 {
-    uint64_t least = less(end, RELAY_AGAIN);
-    return at > end || at < least ? least : at;
+    return at == 0 || at > end ? less(end, RELAY_AGAIN) : at;
 }
 
 /*
- * Where the stream ends at the bus. What it has lost, or what it cannot tell of, is published again as far as is
- * reasonable: a follower that needs more notices a gap and asks for it.
+ * Where the stream ends at the bus. What it missed while it was away is all published. What it has lost, or cannot tell
+ * of, is published again as far as is reasonable: a follower that needs more notices a gap and asks for it.
  */
 static enum err find_place(struct relay *r, const struct store_head *head, struct err_note *note)
 {

@@ -15,7 +15,7 @@
 #define RELAY_PAGE 1000
 /* The position is published this often though nothing changes. */
 #define RELAY_POSITION_MS 500
-/* Movements and items that are published again at most when the bus cannot say, or has lost, where the stream ends. */
+/* Movements and items that are published again at most to a bus that has none of them, or cannot say what it has. */
 #define RELAY_AGAIN 100000
 /* How long a stop waits for the bus to take what is committed. */
 #define RELAY_STOP_MS 2000

@@ -229,6 +229,26 @@ static void a_wiped_broker_gets_everything_again(void **state)
     assert_int_equal(w->has_items, 1);
 }
 
+/* With a bus that can tell what it has, and with one that cannot: the relay knows what it has published. */
+static void all_that_is_committed_in_an_outage_is_published(void **state)
+{
+    struct world *w = *state;
+    w->items = 1;
+    w->seq = 1;
+    for (int tells = 0; tells <= 1; tells++) {
+        w->tells_last = tells;
+        w->failing_of = 0;
+        publish_all(w);
+        w->failing_of = 1;
+        w->seq += 3 * RELAY_AGAIN;
+        assert_int_equal(step(w), RELAY_RETRY);
+        assert_true(w->has_seq < w->seq - RELAY_AGAIN);
+        w->failing_of = 0;
+        publish_all(w);
+        assert_int_equal(w->has_seq, w->seq); /* and none was left out: take_level() */
+    }
+}
+
 static void who_cannot_know_publishes_the_newest_again(void **state)
 {
     struct world *w = *state;
@@ -309,6 +329,7 @@ int main(void)
         TEST(nothing_is_left_out_when_the_broker_fails_now_and_then),
         TEST(a_new_leader_goes_on_where_the_broker_ends),
         TEST(a_wiped_broker_gets_everything_again),
+        TEST(all_that_is_committed_in_an_outage_is_published),
         TEST(who_cannot_know_publishes_the_newest_again),
         TEST(the_position_is_said_again_and_again),
         TEST(a_deposed_leader_says_nothing_more),
