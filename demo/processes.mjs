@@ -57,8 +57,8 @@ process.on('exit', () => {
 
 export class Process {
   /* `again`: exit codes after which it is started again; true: all. `failed` is told of an end with another. */
-  constructor(name, argv, { again = [], failed = () => {} } = {}) {
-    Object.assign(this, { name, argv, failed, log: '', exits: [], child: null, wanted: false });
+  constructor(name, argv, { again = [], failed = () => {}, restartMs = RESTART_MS } = {}) {
+    Object.assign(this, { name, argv, failed, restartMs, log: '', exits: [], child: null, wanted: false });
     this.startsAgain = (code) => again === true || again.includes(code);
   }
 
@@ -75,6 +75,9 @@ export class Process {
   }
 
   start() {
+    if (this.runs) {
+      throw new Error(`${this.name} runs already`);
+    }
     this.wanted = true;
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('ONHAND_')));
     env.PATH = `${env.PATH}:/usr/sbin`; /* where Debian has servers */
@@ -82,6 +85,7 @@ export class Process {
     const child = spawn(program, args, { cwd: '/', env, stdio: ['ignore', 'pipe', 'pipe'] });
     this.child = child;
     alive.add(this);
+    this.note(`---- started, pid ${child.pid}\n`);
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text) => this.note(text));
     }
@@ -111,7 +115,7 @@ export class Process {
       if (this.wanted && !this.runs) {
         this.start();
       }
-    }, RESTART_MS);
+    }, this.restartMs);
   }
 
   /* Ends it by this signal, for good. Gives the exit code, or the signal; null: it did not run. */
@@ -126,5 +130,20 @@ export class Process {
     const how = await ended;
     clearTimeout(late);
     return how;
+  }
+
+  /* It stands still until it is thawed, and does not know. */
+  freeze() {
+    this.signal('SIGSTOP');
+  }
+
+  thaw() {
+    this.signal('SIGCONT');
+  }
+
+  signal(which) {
+    if (!this.child?.kill(which)) {
+      throw new Error(`${this.name} does not run`);
+    }
   }
 }

@@ -1,6 +1,6 @@
 /*
- * The distributed system as processes of one machine: a PostgreSQL, with a synchronous standby if it is wanted, NATS, some
- * nodes of inventory and of availability. Each has a name, `i1` and `a1` for instance, and can be killed, frozen or started again.
+ * The distributed system as processes of one machine: a PostgreSQL, with a synchronous standby if it is wanted, a broker (NATS,
+ * unless another kind is wanted), some nodes of inventory and of availability. Each has a name, `i1` and `a1` for instance, and can be killed, frozen or started again.
  *
  * Inventory and availability are supervised: one that ends with an exit code that asks for it is started again, any other end is
  * a failure of the test. With `proxied` there is a proxy between each node of inventory and PostgreSQL.
@@ -9,24 +9,25 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { Process, freePort } from '../../demo/processes.mjs';
 import { BINARY, send, until } from '../node/harness.mjs';
+import { Broker } from './broker.mjs';
 import { Postgres } from './postgres.mjs';
-import { Process, freePort } from './process.mjs';
 import { Proxy } from './proxy.mjs';
 
-/* The store failed; another leads; a start that does not reach its database. */
-const AGAIN = [70, 75, 78];
+/* A start that does not reach its database; the store failed; another leads. */
+const AGAIN = [69, 70, 75];
+const RESTART_MS = 200; /* a supervisor does not begin anew at once */
 const START_MS_MAX = 30000;
 const LOG_LINES_SHOWN = 25;
-const NATS_LINES_SHOWN = 4; /* it begins with a picture */
 
 /* Where a node runs and is reached: here. */
 export const HERE = { host: '127.0.0.1', wrap: [] };
 
 export class Cluster {
-  constructor({ inventories = 2, availabilities = 2, standby = false, proxied = false, placeOf = () => HERE, addresses = '127.0.0.1',
-    serversHost = '127.0.0.1' } = {}) {
-    Object.assign(this, { standby, proxied, placeOf, addresses, serversHost });
+  constructor({ inventories = 2, availabilities = 2, standby = false, proxied = false, bus = 'nats', placeOf = () => HERE,
+    addresses = '127.0.0.1', serversHost = '127.0.0.1' } = {}) {
+    Object.assign(this, { standby, proxied, bus, placeOf, addresses, serversHost });
     Object.assign(this, { failures: [], stopped: false, nodes: new Map(), proxies: new Map() });
     this.inventoryNames = Array.from({ length: inventories }, (_, i) => `i${i + 1}`);
     this.availabilityNames = Array.from({ length: availabilities }, (_, i) => `a${i + 1}`);
@@ -48,7 +49,7 @@ export class Cluster {
   }
 
   async begin() {
-    await Promise.all([this.startPostgres(), this.startNats()]);
+    await Promise.all([this.startPostgres(), this.startBroker()]);
     for (const name of [...this.inventoryNames, ...this.availabilityNames]) {
       this.nodes.set(name, { name, ...this.placeOf(name), port: await freePort() });
     }
@@ -64,16 +65,9 @@ export class Cluster {
     this.second = this.standby ? await this.postgres.startStandby(this.root) : null;
   }
 
-  async startNats() {
-    this.natsPort = await freePort();
-    const host = this.addresses === '127.0.0.1' ? '127.0.0.1' : '0.0.0.0';
-    this.nats = new Process('nats', ['nats-server', '-a', host, '-p', String(this.natsPort), '-js', '-sd', this.natsDirectory]);
-    this.nats.start();
-    await until(() => /Server is ready/.test(this.nats.log), 'NATS', START_MS_MAX);
-  }
-
-  get natsDirectory() {
-    return path.join(this.root, 'nats');
+  async startBroker() {
+    const address = this.addresses === '127.0.0.1' ? '127.0.0.1' : '0.0.0.0';
+    this.broker = await Broker.start({ kind: this.bus, root: this.root, address, host: this.serversHost });
   }
 
   node(name) {
@@ -109,8 +103,8 @@ export class Cluster {
   run(node, args) {
     node.data = path.join(this.root, node.name);
     const argv = [...node.wrap, BINARY, ...args, '--host', node.host, '--port', String(node.port), '--data', node.data,
-      '--bus', `nats://${this.serversHost}:${this.natsPort}`, '--node', node.name];
-    node.process = new Process(node.name, argv, { again: AGAIN, failed: (why) => this.failures.push(why) });
+      '--bus', this.broker.url, '--node', node.name];
+    node.process = new Process(node.name, argv, { again: AGAIN, failed: (why) => this.failures.push(why), restartMs: RESTART_MS });
     node.process.start();
   }
 
@@ -164,9 +158,9 @@ export class Cluster {
   /* ---- The end ---- */
 
   report() {
-    const processes = [this.postgres?.process, this.second?.process, this.nats, ...[...this.nodes.values()].map((node) => node.process)];
-    return processes.filter((one) => one !== undefined).map(({ name, log }) =>
-      `==== ${name}\n${log.trim().split('\n').slice(name === 'nats' ? -NATS_LINES_SHOWN : -LOG_LINES_SHOWN).join('\n')}`).join('\n');
+    const processes = [this.postgres, this.second, this.broker, ...this.nodes.values()].map((one) => one?.process);
+    return processes.filter((one) => one !== undefined)
+      .map(({ name, log }) => `==== ${name}\n${log.trim().split('\n').slice(-LOG_LINES_SHOWN).join('\n')}`).join('\n');
   }
 
   async stop() {
@@ -175,7 +169,7 @@ export class Cluster {
       await one?.kill('SIGKILL');
     }
     this.proxies.forEach((proxy) => proxy.close());
-    await this.nats?.kill('SIGKILL');
+    await this.broker?.stop();
     await this.second?.stopAtOnce();
     await this.postgres?.stopAtOnce();
     fs.rmSync(this.root, { recursive: true, force: true });
@@ -184,7 +178,7 @@ export class Cluster {
   /* A clean end: everything leaves with exit code 0. */
   async stopWell() {
     for (const { process: one } of this.nodes.values()) {
-      assert.deepEqual(await one.kill('SIGTERM'), { code: 0, signal: null }, `${one.name} stops well`);
+      assert.equal(await one.kill('SIGTERM'), 0, `${one.name} stops well`);
     }
   }
 }

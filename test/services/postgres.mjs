@@ -5,8 +5,8 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { Process, freePort } from '../../demo/processes.mjs';
 import { until } from '../node/harness.mjs';
-import { Process, freePort } from './process.mjs';
 
 const BIN = '/usr/lib/postgresql/15/bin';
 const run = promisify(execFile);

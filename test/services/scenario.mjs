@@ -3,6 +3,7 @@
  * end. A test that fails shows the last lines of every process.
  *
  *   ROUNDS=N      rounds of each scenario; the default is the quick form
+ *   OUTAGE_S=N    seconds that the broker, or the database, is away; the default is the quick form
  *   FAULT_SEED=N  the operations of an earlier run; the moments stay the machine's
  */
 import assert from 'node:assert/strict';

@@ -11,7 +11,7 @@ import { rounds, scenario } from './scenario.mjs';
 
 const CUTS = 100;
 const CUT_EVERY_MS = 120; /* time enough to connect again and commit something */
-const AWAY_MS = 8000;
+const AWAY_MS = 1000 * Number(process.env.OUTAGE_S ?? 8);
 const BACK_MS_MAX = 20000;
 const LOAD_WRITES = 300;
 

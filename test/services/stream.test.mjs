@@ -13,40 +13,43 @@ const CONVERGED_MS = 5000; /* what is promised */
 const STALE_MS = 2000; /* without a position for so long a node says so */
 const UNREADY_MS = 10000; /* and for so long it is not ready */
 const FRESH_MS = STALE_MS + 500; /* what is older than this is stale, by any clock */
-const OUTAGE_MS = 4000;
+const BEFORE_MS = 4000;
+const OUTAGE_MS = 1000 * Number(process.env.OUTAGE_S ?? 4);
 const RATE_LEAST = 0.5; /* of what was before */
 const LOAD_WRITES = 300;
 
 async function loseBroker({ cluster, load, figure }, round, wipe) {
   await load.writes(LOAD_WRITES);
   const begun = performance.now();
-  await sleep(OUTAGE_MS);
+  await sleep(BEFORE_MS);
   const cut = performance.now();
-  await cluster.nats.kill();
+  await cluster.broker.kill();
   if (wipe) {
-    fs.rmSync(cluster.natsDirectory, { recursive: true });
+    cluster.broker.wipe();
   }
   await sleep(OUTAGE_MS);
   const behind = await health(cluster.availabilities[0]);
   const over = performance.now();
-  cluster.nats.start();
+  await cluster.broker.begin();
   const healed = await convergence(cluster);
   const [before, during] = [load.rate(begun, cut), load.rate(cut, over)];
-  figure(`broker ${wipe ? 'killed and wiped' : 'killed'} ${round}: ${during.toFixed(0)} writes a second without it, `
-    + `${before.toFixed(0)} before (${(during / before).toFixed(2)}); converged ${healed} ms after its start `
+  figure(`${cluster.bus} ${wipe ? 'killed and wiped' : 'killed'} ${round}, away for ${OUTAGE_MS} ms: ${during.toFixed(0)} writes a second without it, `
+    + `${before.toFixed(0)} before (${(during / before).toFixed(2)}); converged ${healed} ms after it was back `
     + `(promised: ${CONVERGED_MS} ms)`);
   assert.ok(during > RATE_LEAST * before, 'sales went on');
   assert.ok(behind.stale || behind.status === 503, `an availability node without a broker says so: ${JSON.stringify(behind)}`);
 }
 
-scenario('the broker is killed, with and without what it has kept', { loadOptions: { viewReads: false } }, async (it) => {
-  await it.load.during(async () => {
-    for (let round = 1; round <= rounds(1); round++) {
-      await loseBroker(it, round, false);
-      await loseBroker(it, round, true);
-    }
+for (const bus of ['nats', 'redis', 'amqp']) {
+  scenario(`the broker (${bus}) is killed, with and without what it has kept`, { options: { bus }, loadOptions: { viewReads: false } }, async (it) => {
+    await it.load.during(async () => {
+      for (let round = 1; round <= rounds(1); round++) {
+        await loseBroker(it, round, false);
+        await loseBroker(it, round, true);
+      }
+    });
   });
-});
+}
 
 async function restartNode({ cluster, load, figure }, round, forget) {
   const node = cluster.availabilities[round % cluster.availabilities.length];
@@ -112,13 +115,13 @@ scenario('a node that hears nothing says that it may have missed something', {},
   const node = cluster.availabilities[0];
   await load.during(() => load.writes(LOAD_WRITES));
   await until(async () => !(await health(node)).stale, 'a node that is up to date');
-  cluster.nats.freeze();
+  cluster.broker.process.freeze();
   const begun = performance.now();
   const since = () => Math.round(performance.now() - begun);
   const stale = await until(async () => ((await health(node)).stale ? since() : 0), 'stale answers', 2 * UNREADY_MS);
   const { ready } = await health(node);
   const unready = await until(async () => ((await health(node)).ready ? 0 : since()), 'a node that is not ready', 3 * UNREADY_MS);
-  cluster.nats.thaw();
+  cluster.broker.process.thaw();
   const healed = await convergence(cluster);
   figure(`broker frozen: answers were stale after ${stale} ms, the node unready after ${unready} ms; converged ${healed} ms later `
     + `(promised: ${CONVERGED_MS} ms)`);
