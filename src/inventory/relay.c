@@ -104,6 +104,12 @@ static uint64_t place(uint64_t at, uint64_t end)
     return at == 0 || at > end ? less(end, RELAY_AGAIN) : at;
 }
 
+/* What a publish that failed has left at the bus may have holes: it does not count. 0: nothing was published so far. */
+static uint64_t confirmed(uint64_t published, uint64_t last)
+{
+    return published != 0 && published < last ? published : last;
+}
+
 /*
  * Where the stream ends at the bus. What it missed while it was away is all published. What it has lost, or cannot tell
  * of, is published again as far as is reasonable: a follower that needs more notices a gap and asks for it.
@@ -115,8 +121,8 @@ static enum err find_place(struct relay *r, const struct store_head *head, struc
     if (e != ERR_OK && e != ERR_NOT_FOUND) {
         return e;
     }
-    r->seq = place(last.seq, head->seq);
-    r->items = place(last.items, head->items);
+    r->seq = place(confirmed(r->seq, last.seq), head->seq);
+    r->items = place(confirmed(r->items, last.items), head->items);
     r->placed = true;
     show(&r->published_seq, r->seq);
     return ERR_OK;

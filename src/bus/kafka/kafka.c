@@ -73,6 +73,7 @@ static const struct setting publisher_settings[] = {
 static const struct setting follower_settings[] = {
     {"auto.offset.reset", "latest"},
     {"enable.auto.commit", "false"},
+    {"enable.partition.eof", "true"},
     {"fetch.error.backoff.ms", "100"},
     {"queued.max.messages.kbytes", "16384"},
     {"socket.timeout.ms", "10000"},
@@ -279,16 +280,91 @@ static enum err publish(struct bus *base, const struct bus_message *m, struct er
 
 /* Following. */
 
+static enum err follow_from(struct bus_kafka *b, int64_t offset, struct err_note *note)
+{
+    b->topic = rd_kafka_topic_new(b->client, KAFKA_TOPIC, NULL);
+    if (b->topic == NULL || rd_kafka_consume_start(b->topic, (int32_t)b->partition, offset) != 0) {
+        return failed(note, "cannot follow", rd_kafka_err2str(rd_kafka_last_error()));
+    }
+    return ERR_OK;
+}
+
 static enum err start_following(struct bus_kafka *b, struct err_note *note)
 {
     TRY(make_client(b, note));
-    b->topic = rd_kafka_topic_new(b->client, KAFKA_TOPIC, NULL);
-    if (b->topic == NULL || rd_kafka_consume_start(b->topic, (int32_t)b->partition, RD_KAFKA_OFFSET_END) != 0) {
-        enum err e = failed(note, "cannot follow", rd_kafka_err2str(rd_kafka_last_error()));
+    enum err e = follow_from(b, RD_KAFKA_OFFSET_END, note);
+    if (e != ERR_OK) {
         drop_client(b);
-        return e;
+    }
+    return e;
+}
+
+/* Where the stream ends. */
+
+/* Events at the end that are looked at: a position is among them, unless a long outage is being made up for. */
+#define LAST_EVENTS 1000
+
+/* The offset behind the newest event, 0: there was never one; and of the oldest that is kept. */
+static enum err ask_offsets(struct bus_kafka *reader, int64_t *first, int64_t *end, struct err_note *note)
+{
+    rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(
+        reader->client, KAFKA_TOPIC, (int32_t)reader->partition, first, end, BUS_CONFIRM_MS);
+    if (code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC || code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
+        *first = *end = 0; /* publishing makes it, or says why it cannot */
+        return ERR_OK;
+    }
+    return code == RD_KAFKA_RESP_ERR_NO_ERROR ? ERR_OK : failed(note, "cannot find the end", rd_kafka_err2str(code));
+}
+
+/* Waits a moment for the next event below `end`; false: there is no more. */
+static bool read_one(struct bus_kafka *reader, int64_t end, struct event_box *box)
+{
+    rd_kafka_message_t *m = rd_kafka_consume(reader->topic, (int32_t)reader->partition, SLICE_MS);
+    if (m == NULL) {
+        return true;
+    }
+    bool more = m->err != RD_KAFKA_RESP_ERR__PARTITION_EOF && m->offset + 1 < end;
+    if (m->err == RD_KAFKA_RESP_ERR_NO_ERROR && m->offset < end) {
+        struct str json = {m->payload != NULL ? m->payload : "", m->len};
+        (void)!event_box_add(box, json, NULL); /* what is not ours says nothing */
+    }
+    rd_kafka_message_destroy(m);
+    return more;
+}
+
+static enum err
+read_end(struct bus_kafka *reader, const atomic_bool *closed, struct event_box *box, struct err_note *note)
+{
+    int64_t until_ms = clock_mono_ms() + BUS_CONFIRM_MS;
+    int64_t first;
+    int64_t end;
+    TRY(make_client(reader, note));
+    TRY(ask_offsets(reader, &first, &end, note));
+    if (first >= end) {
+        return ERR_OK;
+    }
+    TRY(follow_from(reader, end - first > LAST_EVENTS ? end - LAST_EVENTS : first, note));
+    while (read_one(reader, end, box)) {
+        if (atomic_load(closed) || clock_mono_ms() >= until_ms) {
+            return failed(note, "cannot read the end", "the cluster does not answer");
+        }
     }
     return ERR_OK;
+}
+
+/* With a client of its own: the library reads with one and writes with another. */
+static enum err last(struct bus *base, struct bus_position *out, struct err_note *note)
+{
+    const struct bus_kafka *b = bus_kafka_from(base);
+    struct bus_kafka reader = {
+        .end = BUS_FOLLOWS, .partition = b->partition, .servers = b->servers, .logged = LOGGED_DISCONNECTED};
+    struct event_box *box = event_box_new(b->partition);
+    check(b->end == BUS_PUBLISHES);
+    enum err e = read_end(&reader, &b->closed, box, note);
+    *out = bus_message_end(event_box_message(box));
+    drop_client(&reader);
+    event_box_free(box);
+    return e;
 }
 
 /* The library tells of trouble as of a message; it goes on by itself. */
@@ -375,6 +451,7 @@ static void free_bus(struct bus *base)
 static const struct bus_ops bus_kafka_ops = {
     .name = "kafka",
     .publish = publish,
+    .last = last,
     .receive = receive,
     .done = done,
     .close = close_bus,

@@ -10,6 +10,8 @@
  * each other, and none leaves anything at the cluster. After a broken connection it goes on where it was, after a wipe at
  * the end.
  *
+ * Where the stream ends is read from the newest records of the partition.
+ *
  * Debian has no Kafka to test against. The tests run this backend against the mock cluster of the library (librdkafka) in a
  * process of its own: it speaks the protocol, on one broker, and keeps nothing when it ends.
  */
