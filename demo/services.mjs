@@ -244,18 +244,28 @@ async function killOne(system, what, one, isBack) {
   const apart = untilWritten(system);
   await sleep(1000);
   one.start();
+  const started = performance.now();
   say(`     writes work again after ${await apart} ms`);
-  await until(isBack, `${one.name} to be back`, SETTLE_MS_MAX);
+  await until(() => isBack(performance.now() - started), `${one.name} to be back`, SETTLE_MS_MAX);
   say(`     ${one.name} is back, pid ${one.pid}`);
 }
 
 const back = (node) => () => isReady(node.port);
 
+/* The stream has told each view something since then. */
+async function isHeard(system, since_ms) {
+  const ages = await Promise.all(system.availabilities.map(async ({ port }) => {
+    const { text } = await ask(port, 'GET', '/metrics');
+    return 1000 * Number(/^onhand_availability_age_seconds (\S+)$/m.exec(text)?.[1] ?? -1);
+  }));
+  return ages.every((age_ms) => age_ms >= 0 && age_ms < since_ms);
+}
+
 /* The postmaster's children end by themselves when it is gone; what they hold must be free before it can start again. */
 async function killPostgres(system) {
   const { pid } = system.postgres;
   const children = fs.readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').map(Number);
-  await killOne(system, 'PostgreSQL', { name: 'postgres', pid, start: () => system.postgres.start(),
+  await killOne(system, 'PostgreSQL', { name: 'postgres', get pid() { return system.postgres.pid; }, start: () => system.postgres.start(),
     async kill() {
       await system.postgres.kill('SIGKILL');
       children.forEach((child) => {
@@ -279,7 +289,7 @@ const KILLS = [
   },
   (system) => killOne(system, 'an availability node', system.nodes.get('a1').process, back(system.nodes.get('a1'))),
   (system) => killOne(system, 'the other availability node', system.nodes.get('a2').process, back(system.nodes.get('a2'))),
-  (system) => killOne(system, 'NATS', system.nats, async () => (await Promise.all(system.availabilities.map(back).map((ready) => ready()))).every((ready) => ready)),
+  (system) => killOne(system, 'NATS', system.nats, (since_ms) => isHeard(system, since_ms)),
   (system) => killOne(system, 'Redis', system.redis, async () => system.cached(['x']).length === 1),
   killPostgres,
 ];

@@ -20,7 +20,7 @@ const POOL = 300; /* reservations that clients still have something to do with *
 const TTL_S = [1, 1, 2, 600, 600, 600];
 const EDGE_MS = 30; /* so long before its time someone takes up a hold that was left alone: a race with the clock */
 const RETRY_MS = 5;
-const LATE_MS = 60000; /* a hold expires at the latest so long after its time; the server is away in between */
+export const LATE_MS = 60000; /* a hold expires at the latest so long after its time; the server is away in between */
 const SLACK_MS = 100;
 export const CHECKER = path.join(path.dirname(BINARY), 'test/history/history_check');
 const PHASE_MS_MAX = 240000;
@@ -50,11 +50,11 @@ function movementRecord(m) {
 }
 
 export class History {
-  constructor(seed, operations) {
+  constructor(seed, operations, lateMs = LATE_MS) {
     this.random = randomFrom(seed);
     this.wanted = operations;
     this.retryMs = RETRY_MS;
-    this.records = [`bounds ${LATE_MS} ${SLACK_MS}`];
+    this.records = [`bounds ${lateMs} ${SLACK_MS}`];
     this.done = 0;
     this.unknown = 0;
     this.retried = 0;
@@ -311,8 +311,8 @@ export class History {
       if (versions !== rows.length && this.exports++ < EXPORTS_MAX) {
         return false;
       }
-      this.records.push(...rows.map(movementRecord));
-      this.records.push(...levels.map((level) => `final ${level.sku} ${level.version} ${amounts(level)}`));
+      rows.forEach((row) => this.records.push(movementRecord(row))); /* there may be a million */
+      levels.forEach((level) => this.records.push(`final ${level.sku} ${level.version} ${amounts(level)}`));
       return true;
     }, 'an export at rest', PHASE_MS_MAX);
     client.close();

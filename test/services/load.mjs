@@ -9,7 +9,7 @@ import assert from 'node:assert/strict';
 import http from 'node:http';
 import { performance } from 'node:perf_hooks';
 import { api, newKey, send, sleep, until } from '../node/harness.mjs';
-import { CLIENTS, History, now } from '../node/history.mjs';
+import { CLIENTS, History, LATE_MS, now } from '../node/history.mjs';
 import { Trade } from '../node/trade.mjs';
 
 const PATIENCE_MS = 3000; /* then a client asks elsewhere */
@@ -21,9 +21,12 @@ const PROBE_THROUGH_MS = 250; /* a node keeps one that it has handed on for as l
 const PROBE_MS_MAX = 30000;
 
 export class Load extends History {
-  /* Availability is read from one node alone: each view is behind by its own time, and only one of them never goes back. */
-  constructor(seed, cluster, { viewReads = true } = {}) {
-    super(seed, Infinity);
+  /*
+   * Availability is read from one node alone: each view is behind by its own time, and only one of them never goes back.
+   * `away_ms`: for so long nothing can be written, and no hold expire.
+   */
+  constructor(seed, cluster, { viewReads = true, away_ms = 0 } = {}) {
+    super(seed, Infinity, LATE_MS + away_ms);
     this.cluster = cluster;
     this.nodes = [...cluster.inventories, ...cluster.availabilities];
     this.view = cluster.availabilities[0];

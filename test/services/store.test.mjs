@@ -73,7 +73,7 @@ async function restartPostgres({ cluster, load, figure }, round) {
   assert.ok(back < BACK_MS_MAX, 'it went on');
 }
 
-scenario('the database is away for a while', {}, async (it) => {
+scenario('the database is away for a while', { loadOptions: { away_ms: AWAY_MS } }, async (it) => {
   await it.load.during(async () => {
     for (let round = 1; round <= rounds(1); round++) {
       await restartPostgres(it, round);
