@@ -18,6 +18,22 @@
 #define STOP_POLL_US 20000
 #define READY_LINE_MAX 8192
 
+/*
+ * Settings in the environment are those of somebody's own server: a demo that inherited its database would sell a year of
+ * trade into it. In the new process.
+ */
+static void forget_settings(void)
+{
+    static const char prefix[] = "ONHAND_";
+    char **kept = environ;
+    for (char **each = environ; *each != NULL; each++) {
+        if (strncmp(*each, prefix, sizeof(prefix) - 1) != 0) {
+            *kept++ = *each;
+        }
+    }
+    *kept = NULL;
+}
+
 /* In the new process. A Ctrl-C is for the parent alone, which stops the server when it is done with it. */
 static _Noreturn void run_server(const char *host, uint16_t port, const char *data_dir, int out)
 {
@@ -27,6 +43,7 @@ static _Noreturn void run_server(const char *host, uint16_t port, const char *da
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     dup2(out, STDOUT_FILENO);
+    forget_settings();
     char port_text[8];
     snprintf(port_text, sizeof(port_text), "%u", port);
     const char *arguments[] = {"onhand", "serve",  "--host",      host,   "--port", port_text,

@@ -15,7 +15,10 @@ struct child {
     uint16_t port;
 };
 
-/* Starts it and waits until it is ready. What it has to say goes to stderr. ERR_IO: it did not become ready. */
+/*
+ * Starts it, on SQLite and with these settings alone, and waits until it is ready. What it has to say goes to stderr.
+ * ERR_IO: it did not become ready.
+ */
 MUST_CHECK enum err
 child_start(const char *host, uint16_t port, const char *data_dir, struct child *out, struct err_note *note);
 /* False once it has ended. */

@@ -104,6 +104,17 @@ static void a_store_is_recovered(void **state)
     json_decref(result);
 }
 
+static void settings_in_the_environment_are_not_for_its_server(void **state)
+{
+    (void)state;
+    static const char *const arguments[] = {"read", "--skus", "10", NULL};
+    process_spoil_settings(true);
+    json_t *result = run(arguments);
+    process_spoil_settings(false);
+    assert_int_equal(number(result, "errors", NULL), 0);
+    json_decref(result);
+}
+
 static void a_server_that_is_not_there_is_said(void **state)
 {
     (void)state;
@@ -120,6 +131,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_work_measures_something),
         cmocka_unit_test(a_store_is_recovered),
+        cmocka_unit_test(settings_in_the_environment_are_not_for_its_server),
         cmocka_unit_test(a_server_that_is_not_there_is_said),
     };
     return cmocka_run_group_tests(tests, make_temporary, remove_temporary);

@@ -77,6 +77,22 @@ static void a_small_log_is_replayed_and_proved(void **state)
     assert_says("Zero units oversold; books and audit agree.");
 }
 
+/* They are for another server, perhaps one that sells. */
+static void settings_in_the_environment_are_not_for_its_server(void **state)
+{
+    (void)state;
+    char dir[SMALL_LOG_DIR_MAX];
+    small_log_make("2010-12-01T08:26:00,1,S,A,6,2.55,17,UK,\n", "", dir);
+    process_spoil_settings(true);
+    int code = process_run(&process, (const char *const[]){"demo", "--exit", "--port", "0", "--file", dir, NULL});
+    process_spoil_settings(false);
+    small_log_remove(dir);
+    if (code != 0) {
+        fail_msg("exit %d: %s", code, process.output);
+    }
+    assert_says("Zero units oversold; books and audit agree.");
+}
+
 /* It stays up until a signal, and its server ends with it; nothing is left behind in the temporary directory. */
 static void it_stays_up_until_a_signal_and_cleans_up(void **state)
 {
@@ -185,6 +201,7 @@ int main(int argc, char **argv)
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_small_log_is_replayed_and_proved),
+        cmocka_unit_test(settings_in_the_environment_are_not_for_its_server),
         cmocka_unit_test(it_stays_up_until_a_signal_and_cleans_up),
         cmocka_unit_test(a_running_server_is_replayed_to_and_waited_for),
         cmocka_unit_test(a_bad_url_is_refused),

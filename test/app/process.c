@@ -91,6 +91,15 @@ int process_wait(struct process *p, int timeout_ms)
     return late ? -2 : WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+void process_spoil_settings(bool spoilt)
+{
+    static const char *const names[] = {
+        "ONHAND_CONFIG", "ONHAND_STORE", "ONHAND_BUS", "ONHAND_CACHE", "ONHAND_LOG_LEVEL"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        assert_int_equal(spoilt ? setenv(names[i], "/nonexistent", 1) : unsetenv(names[i]), 0);
+    }
+}
+
 int process_run(struct process *p, const char *const *arguments)
 {
     process_start(p, arguments);

@@ -23,7 +23,13 @@ void process_start(struct process *p, const char *const *arguments);
 bool process_wait_for(struct process *p, const char *text, int timeout_ms);
 /* Reads the rest of the output; returns the exit code, -1 when a signal ended it, -2 after `timeout_ms` (and kills). */
 int process_wait(struct process *p, int timeout_ms);
-/* Both. */
+/* process_start and process_wait. */
 int process_run(struct process *p, const char *const *arguments);
+
+/*
+ * Sets what a server reads from its environment, each to something with which none starts, or takes it away again: a
+ * program that starts a server of its own must not pass that on.
+ */
+void process_spoil_settings(bool spoilt);
 
 #endif
