@@ -12,7 +12,7 @@ enum exit_code {
     EXIT_UNAVAILABLE = 69, /* address in use, no database, or the data belongs to a newer version */
     EXIT_BROKEN = 70,      /* the store failed while running: nothing unsure was acknowledged */
     EXIT_CANNOT_OPEN = 73, /* the data directory cannot be made, read or written */
-    EXIT_IN_USE = 75,      /* another process has the data directory: try again later */
+    EXIT_IN_USE = 75,      /* another process has the data directory, or leads by now: start again */
     EXIT_BAD_CONFIG = 78,
 };
 

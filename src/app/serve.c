@@ -82,7 +82,7 @@ static void log_failure(const char *event, enum err e, const struct err_note *no
 static void inventory_failed_cb(void *ctx, enum err e, const struct err_note *note)
 {
     log_failure("store_failed", e, note);
-    end_at_once(ctx, e == ERR_FENCED ? EXIT_IN_USE : EXIT_BROKEN);
+    end_at_once(ctx, e == ERR_FENCED || e == ERR_DEPOSED ? EXIT_IN_USE : EXIT_BROKEN);
 }
 
 static void lease_deposed_cb(void *ctx, const struct err_note *note)

@@ -83,7 +83,8 @@ struct store_ops {
     /*
      * Durable when it returns ERR_OK. ERR_STORE_FULL and ERR_FENCED: surely nothing of it is stored.
      * ERR_STORE_AWAY: unknown, for the store cannot be reached; nothing else may be committed before it was loaded again.
-     * ERR_IO: unknown; the process must not acknowledge, and must not go on.
+     * ERR_DEPOSED, ERR_IO: unknown; the process must not acknowledge, and must not go on. With ERR_DEPOSED it is well, but
+     * there is another owner.
      */
     enum err (*commit)(struct store *s, const struct batch *b, struct err_note *note);
     enum err (*reader_open)(struct store *s, struct store_reader **out, struct err_note *note);

@@ -297,15 +297,18 @@ static void rows_of_keys_go_on_after_a_reload_also_when_all_were_purged(void **s
 static void an_unknown_outcome_stops_the_service(void **state)
 {
     (void)state;
-    struct bench *b = bench_new(1000);
-    stock_up(b, 3);
-    struct ask *sent = give(b, ask_reserve("a", 1, 60));
-    sequencer_flush(b->s);
-    struct ask *behind = give(b, ask_reserve("a", 1, 60));
-    assert_int_equal(commit_as(b, ERR_IO), SEQUENCER_STOP);
-    assert_string_equal(ask_answer(sent), "outcome_unknown");
-    assert_string_equal(ask_answer(behind), "not_committed");
-    bench_free(b);
+    static const enum err unknown[] = {ERR_IO, ERR_DEPOSED};
+    for (size_t i = 0; i < ARRAY_LEN(unknown); i++) {
+        struct bench *b = bench_new(1000);
+        stock_up(b, 3);
+        struct ask *sent = give(b, ask_reserve("a", 1, 60));
+        sequencer_flush(b->s);
+        struct ask *behind = give(b, ask_reserve("a", 1, 60));
+        assert_int_equal(commit_as(b, unknown[i]), SEQUENCER_STOP);
+        assert_string_equal(ask_answer(sent), "outcome_unknown");
+        assert_string_equal(ask_answer(behind), "not_committed");
+        bench_free(b);
+    }
 }
 
 static void a_deposed_owner_cannot_write(void **state)

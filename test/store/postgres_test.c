@@ -47,6 +47,11 @@ static long query(const char *sql)
     return strtol(pg_server_query(&server, sql), NULL, 10);
 }
 
+static void cut_connections(void)
+{
+    pg_server_exec(&server, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'onhand'");
+}
+
 static void begin_shop(struct scene *s, struct store *store)
 {
     scene_begin(s, store);
@@ -218,7 +223,7 @@ static void a_renewal_comes_back_whatever_the_server_does(void **state)
     struct err_note note = {""};
     assert_int_equal(store_claim(store, "", &head, &note), ERR_OK);
     assert_int_equal(store_renew(store, &note), ERR_OK);
-    pg_server_exec(&server, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'onhand'");
+    cut_connections();
     usleep(100000);
     assert_int_equal(store_renew(store, &note), ERR_IO);
     assert_int_equal(store_renew(store, &note), ERR_OK); /* on a new connection */
@@ -282,8 +287,7 @@ static void *cut(void *arg)
         cuts = atomic_load(&committed) == seen ? cuts + 1 : 1;
         seen = atomic_load(&committed);
         if (cuts <= CUTS_MAX) {
-            pg_server_exec(
-                &server, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'onhand'");
+            cut_connections();
         }
     }
     return NULL;
@@ -434,6 +438,46 @@ static void who_was_deposed_during_an_outage_learns_it(void **state)
     store_free(next);
 }
 
+/* The connection breaks in a commit, and behind it is another owner already: whether the commit came first is not known. */
+static void who_was_deposed_during_a_commit_learns_it(void **state)
+{
+    (void)state;
+    struct store *store = open_store();
+    struct store *next = open_store();
+    struct scene s;
+    struct store_head head;
+    struct err_note note = {""};
+    begin_shop(&s, store);
+    be_impatient(store);
+    pg_server_expire_lease(&server);
+    assert_int_equal(store_claim(next, "", &head, &note), ERR_OK);
+    cut_connections();
+    scene_receive(&s, "a", "w1", 1);
+    assert_int_equal(scene_commit(&s), ERR_DEPOSED);
+    assert_int_equal(scene_commit(&s), ERR_DEPOSED); /* and it stays so */
+    assert_int_equal(query("SELECT on_hand FROM level"), 1000000);
+    scene_end(&s);
+    store_free(store);
+    store_free(next);
+}
+
+/* As after a failover to a standby that was not synchronous. */
+static void a_database_that_lacks_commits_is_no_place_to_go_on(void **state)
+{
+    (void)state;
+    struct store *store = open_store();
+    struct scene s;
+    begin_shop(&s, store);
+    be_impatient(store);
+    pg_server_exec(&server, "UPDATE onhand.partition SET commits = commits - 1");
+    cut_connections();
+    scene_receive(&s, "a", "w1", 1);
+    assert_int_equal(scene_commit(&s), ERR_IO);
+    assert_int_equal(query("SELECT on_hand FROM level"), 1000000);
+    scene_end(&s);
+    store_free(store);
+}
+
 /* A server that stands still is as good as none; and what it does when it goes on again does not count. */
 static void a_server_that_does_not_answer_is_away(void **state)
 {
@@ -491,6 +535,8 @@ int main(void)
         cmocka_unit_test_setup(without_a_server_the_outcome_is_unknown_until_it_is_loaded, setup),
         cmocka_unit_test_setup(a_commit_in_doubt_that_is_stored_is_found, setup),
         cmocka_unit_test_setup(who_was_deposed_during_an_outage_learns_it, setup),
+        cmocka_unit_test_setup(who_was_deposed_during_a_commit_learns_it, setup),
+        cmocka_unit_test_setup(a_database_that_lacks_commits_is_no_place_to_go_on, setup),
         cmocka_unit_test_setup(a_server_that_does_not_answer_is_away, setup),
         cmocka_unit_test_setup(a_server_that_came_back_without_syncing_is_refused, setup),
     };

@@ -53,8 +53,7 @@ const struct link_kind store_postgres_writer = {
 /* From here on nothing is written any more. Returns `e`. */
 static enum err distrust(struct store_postgres *s, enum err e)
 {
-    s->failed = ERR_IO;
-    (void)err_note_set(&s->failure, ERR_IO, "an earlier write failed");
+    s->failed = e;
     return e;
 }
 
@@ -428,7 +427,7 @@ enum err store_postgres_settle(struct store_postgres *s, bool *out_stored, struc
     uint64_t commits = 0;
     TRY(take_over(s, &commits, note));
     if (commits != s->commits && commits != s->commits + 1) {
-        return err_note_set(note, ERR_FENCED, "the database is not the one that had all commits so far");
+        return err_note_set(note, ERR_IO, "the database is not the one that had all commits so far");
     }
     *out_stored = commits == s->commits + 1;
     return ERR_OK;
@@ -454,8 +453,11 @@ static enum err after_failure(struct store_postgres *s, int64_t until_ms, bool *
         s->is_away = true;
         return ERR_STORE_AWAY;
     }
+    if (e == ERR_OK) {
+        return ERR_OK;
+    }
     /* Another owner: whether the batch came before it cannot be told. */
-    return e == ERR_OK ? ERR_OK : distrust(s, ERR_IO);
+    return distrust(s, e == ERR_FENCED ? ERR_DEPOSED : ERR_IO);
 }
 
 enum err store_postgres_commit(struct store *base, const struct batch *b, struct err_note *note)
@@ -463,7 +465,7 @@ enum err store_postgres_commit(struct store *base, const struct batch *b, struct
     struct store_postgres *s = store_postgres_from(base);
     check(b->partition == s->partition);
     if (s->failed != ERR_OK) {
-        return err_note_set(note, s->failed, "%s", s->failure.text);
+        return err_note_set(note, s->failed, "an earlier write failed");
     }
     if (s->is_away) {
         return err_note_set(note, ERR_STORE_AWAY, "an earlier write is in doubt");

@@ -23,9 +23,7 @@ struct store_postgres {
     bool is_away;     /* a commit is in doubt: nothing is written before the next load has found out about it */
     bool was_silent;  /* an older connection may still hold the row */
     int64_t wait_ms;  /* STORE_POSTGRES_WAIT_MS */
-    /* The first failure that left the outcome in doubt; after it nothing is written any more. */
-    enum err failed;
-    struct err_note failure;
+    enum err failed;  /* the first failure that left the outcome in doubt; after it nothing is written any more */
 };
 
 /* Asserts that it is one. */
@@ -35,7 +33,7 @@ struct store_postgres *store_postgres_from(struct store *s);
 enum err store_postgres_check_durable(struct link *l, struct err_note *note);
 /*
  * On a new connection: finds out about the commit that is in doubt. *out_stored says whether it is there; if it is not, it
- * never will be. ERR_FENCED: there is another owner, or the database lacks commits; ERR_STORE_AWAY: no server.
+ * never will be. ERR_FENCED: there is another owner; ERR_IO: the database lacks commits; ERR_STORE_AWAY: no server.
  */
 enum err store_postgres_settle(struct store_postgres *s, bool *out_stored, struct err_note *note);
 
