@@ -312,6 +312,14 @@ static void stop_lease(struct server *s)
     s->lease = NULL;
 }
 
+/* Signals are blocked, so one that came waits. */
+static bool goes_on_cb(void *ctx)
+{
+    sigset_t waiting;
+    (void)ctx;
+    return sigpending(&waiting) != 0 || (sigismember(&waiting, SIGTERM) == 0 && sigismember(&waiting, SIGINT) == 0);
+}
+
 static enum err open_inventory(struct server *s, struct err_note *note)
 {
     struct inventory_options options = {
@@ -320,6 +328,7 @@ static enum err open_inventory(struct server *s, struct err_note *note)
         .led_by = s->leader,
         .claimed = start_lease_cb,
         .claimed_ctx = s,
+        .goes_on = goes_on_cb,
         .bus = s->bus,
         .outside = s->outside,
         .partition = PARTITION,
@@ -522,6 +531,11 @@ static int take_the_lead(struct server *s, const sigset_t *signals, bool *out_st
         struct err_note note = {""};
         enum err e = lead(s, &note);
         if (e == ERR_OK) {
+            return EXIT_GOOD;
+        }
+        if (e == ERR_SHUTTING_DOWN) {
+            (void)wait_for_signal(signals, 0);
+            *out_stopped = true;
             return EXIT_GOOD;
         }
         if (e != ERR_LOCKED && !(s->stands_by && s->inventory == NULL)) {

@@ -173,16 +173,26 @@ static bool pause_store(struct inventory *inv, int64_t wait_ms)
     return goes_on;
 }
 
+static bool threads_go_on(void *ctx)
+{
+    struct inventory *inv = ctx;
+    pthread_mutex_lock(&inv->lock);
+    bool goes_on = !inv->threads_end;
+    pthread_mutex_unlock(&inv->lock);
+    return goes_on;
+}
+
 /* What is in memory fell with a commit: read what the store holds, however long that takes. */
 static void reload(struct inventory *inv)
 {
     struct err_note note = {""};
     struct sequencer_image *image = NULL;
     int64_t wait_ms = RELOAD_WAIT_MS;
-    enum err e = sequencer_image_read(inv->options.store, &image, &note);
+    const struct sequencer_patience patience = {threads_go_on, inv};
+    enum err e = sequencer_image_read(inv->options.store, &patience, &image, &note);
     while (e == ERR_STORE_AWAY && pause_store(inv, wait_ms)) {
         wait_ms = wait_ms * 2 < RELOAD_WAIT_MS_MAX ? wait_ms * 2 : RELOAD_WAIT_MS_MAX;
-        e = sequencer_image_read(inv->options.store, &image, &note);
+        e = sequencer_image_read(inv->options.store, &patience, &image, &note);
     }
     pthread_mutex_lock(&inv->lock);
     inv->reloading = false;
@@ -476,6 +486,7 @@ static struct inventory *inventory_new(const struct inventory_options *options)
         .idempotency_keys_max = options->idempotency_keys_max,
         .random_seed = options->random_seed,
         .io = {.ctx = inv, .commit = io_commit, .lookup = io_lookup, .publish = io_publish},
+        .patience = {options->goes_on, options->goes_on_ctx},
     });
     return inv;
 }

@@ -22,6 +22,12 @@ struct inventory_options {
      */
     enum err (*claimed)(void *ctx, struct err_note *note);
     void *claimed_ctx;
+    /*
+     * Asked now and then while inventory_open loads the store, which can take minutes: false ends it with
+     * ERR_SHUTTING_DOWN. NULL: it goes on.
+     */
+    bool (*goes_on)(void *ctx);
+    void *goes_on_ctx;
     struct bus *bus;     /* borrowed: the local one, for followers in this process; NULL: there are none */
     struct bus *outside; /* borrowed: the relay publishes there; NULL: nobody outside follows */
     uint32_t partition;

@@ -99,6 +99,7 @@ struct sequencer_image {
     uint64_t keys_len;
     uint64_t key_row;
     int64_t keys_oldest_ms;
+    struct sequencer_patience patience; /* while it is read */
 };
 
 static void key_loaded(void *ctx, const struct key_row *row)
@@ -111,12 +112,21 @@ static void key_loaded(void *ctx, const struct key_row *row)
     i->key_row = row->row;
 }
 
-enum err sequencer_image_read(struct store *store, struct sequencer_image **out, struct err_note *note)
+static bool image_goes_on(void *ctx)
+{
+    const struct sequencer_patience *p = &((struct sequencer_image *)ctx)->patience;
+    return p->goes_on == NULL || p->goes_on(p->ctx);
+}
+
+enum err sequencer_image_read(
+    struct store *store, const struct sequencer_patience *patience, struct sequencer_image **out, struct err_note *note)
 {
     struct sequencer_image *i = mem_new(sizeof(*i));
+    const struct store_key_sink sink = {.ctx = i, .key = key_loaded, .goes_on = image_goes_on};
     i->ledger = ledger_new();
+    i->patience = *patience;
     map_init(&i->keys);
-    enum err e = store_load(store, i->ledger, &(struct store_key_sink){.ctx = i, .key = key_loaded}, note);
+    enum err e = store_load(store, i->ledger, &sink, note);
     if (e != ERR_OK) {
         sequencer_image_free(i);
         return e;
@@ -175,7 +185,7 @@ enum err sequencer_load(struct sequencer *s, struct store *store, const struct s
     struct sequencer_image *image = NULL;
     s->epoch = head->epoch;
     s->now_ms = head->time_ms > s->now_ms ? head->time_ms : s->now_ms;
-    TRY(sequencer_image_read(store, &image, note));
+    TRY(sequencer_image_read(store, &s->options.patience, &image, note));
     sequencer_restore(s, image);
     return ERR_OK;
 }

@@ -26,11 +26,18 @@ struct sequencer_io {
     void (*publish)(void *ctx, struct bus_message *m);
 };
 
+/* May a read of the whole store, which can take minutes, go on? Asked now and then; false ends it (ERR_SHUTTING_DOWN). */
+struct sequencer_patience {
+    bool (*goes_on)(void *ctx); /* NULL: always */
+    void *ctx;
+};
+
 struct sequencer_options {
     uint32_t partition;
     uint64_t idempotency_keys_max;
     uint64_t random_seed; /* other in each life of the process: it makes the ids */
     struct sequencer_io io;
+    struct sequencer_patience patience; /* of sequencer_load */
 };
 
 struct sequencer *sequencer_new(const struct sequencer_options *options);
@@ -40,7 +47,11 @@ void sequencer_free(struct sequencer *s);
 /* What a store holds: a ledger and the index of keys. */
 struct sequencer_image;
 /* Any thread, beside a sequencer that waits for it. */
-MUST_CHECK enum err sequencer_image_read(struct store *store, struct sequencer_image **out, struct err_note *note);
+MUST_CHECK enum err sequencer_image_read(
+    struct store *store,
+    const struct sequencer_patience *patience,
+    struct sequencer_image **out,
+    struct err_note *note);
 void sequencer_image_free(struct sequencer_image *i); /* accepts NULL */
 /*
  * Goes on from there, and takes the image over. Nothing may be packed. When it is not the first, followers are told what

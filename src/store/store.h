@@ -59,6 +59,8 @@ struct store_head {
 struct store_key_sink {
     void *ctx;
     void (*key)(void *ctx, const struct key_row *row);
+    /* False: nobody wants the rest, and the load may end with ERR_SHUTTING_DOWN. Asked now and then. NULL: go on. */
+    bool (*goes_on)(void *ctx);
 };
 
 struct store;
@@ -77,7 +79,7 @@ struct store_ops {
     /*
      * Rebuilds an empty ledger (items, locations, levels, open reservations, seq) and the keys. What was in doubt is
      * decided when it returns ERR_OK: it is in the ledger, or will never be stored. ERR_STORE_AWAY: try again, with an
-     * empty ledger.
+     * empty ledger. ERR_SHUTTING_DOWN: the sink wants no more.
      */
     enum err (*load)(struct store *s, struct ledger *l, const struct store_key_sink *keys, struct err_note *note);
     /*

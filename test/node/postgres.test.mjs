@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import path from 'node:path';
 import test, { after, before } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { abandonServers, onhand, startServer, stopServer, temporaryDirectory } from './harness.mjs';
+import { abandonServers, launchServer, onhand, startServer, stopServer, temporaryDirectory } from './harness.mjs';
 import { psql, startPostgres } from './postgres.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
@@ -65,6 +65,26 @@ test('a store that cannot be reached, or is none, is said without its password',
     assert.equal(status, store.startsWith('mysql') ? 78 : 69, stderr);
     assert.doesNotMatch(stderr + stdout, /secret/);
   }
+});
+
+test('a stop does not wait for the ledger to be loaded', { timeout: 120000 }, async () => {
+  const args = ['--store', `postgresql://postgres@/postgres?host=${postgres.directory}`];
+  const query = (sql) => psql(postgres.directory, 'postgres', sql);
+  await stopServer(await startServer({ args }));
+  /* A table that takes for ever to read. */
+  query('ALTER TABLE onhand.idempotency RENAME TO keys');
+  query("INSERT INTO onhand.keys SELECT 1, 0, 0, 'reserve', 'k', decode(repeat('00', 32), 'hex'), 200, NULL, '{}'");
+  query('CREATE VIEW onhand.idempotency AS SELECT k.* FROM onhand.keys k WHERE pg_sleep(3600) IS NOT NULL');
+  const server = launchServer({ args });
+  const loads = () => query("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COPY%' AND wait_event = 'PgSleep'") === '1';
+  while (!loads()) {
+    assert.equal(server.child.exitCode, null, server.output);
+    await new Promise((resolve) => { setTimeout(resolve, 20); });
+  }
+  await stopServer(server);
+  assert.equal(query('SELECT lease_until FROM onhand.partition'), '-infinity', 'the lease is given back');
+  query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'");
+  query('DROP SCHEMA onhand CASCADE');
 });
 
 test('an outage of the database pauses writes, and nothing else', { timeout: 120000 }, async (t) => {

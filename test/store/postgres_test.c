@@ -337,6 +337,46 @@ static void ignore_key(void *ctx, const struct key_row *row)
     (void)row;
 }
 
+/* Wants no more when it has been asked `left` times. */
+struct patience {
+    int left;
+};
+
+static bool is_patient(void *ctx)
+{
+    struct patience *p = ctx;
+    return p->left-- > 0;
+}
+
+static enum err load_with(struct store *store, struct patience *p, struct err_note *note)
+{
+    struct ledger *l = ledger_new();
+    enum err e = store_load(store, l, &(struct store_key_sink){p, ignore_key, is_patient}, note);
+    ledger_free(l);
+    return e;
+}
+
+static void a_load_ends_when_nobody_wants_it_any_more(void **state)
+{
+    (void)state;
+    struct store *store = open_store();
+    struct scene s;
+    struct err_note note = {""};
+    begin_shop(&s, store);
+    pg_server_exec(
+        &server, "INSERT INTO onhand.item SELECT n, 0, 'sku-' || n, NULL, '{}', 0 FROM generate_series(2, 10000) n");
+    assert_int_equal(load_with(store, &(struct patience){.left = 0}, &note), ERR_SHUTTING_DOWN);
+    assert_int_equal(load_with(store, &(struct patience){.left = 1000000}, &note), ERR_OK);
+
+    PGconn *other = PQconnectdb(server.url); /* the server has no row for as long as it likes */
+    PQclear(PQexec(other, "BEGIN; LOCK TABLE onhand.location IN ACCESS EXCLUSIVE MODE"));
+    assert_int_equal(load_with(store, &(struct patience){.left = 4}, &note), ERR_SHUTTING_DOWN);
+    PQfinish(other);
+    assert_int_equal(load_with(store, &(struct patience){.left = 1000000}, &note), ERR_OK);
+    scene_end(&s);
+    store_free(store);
+}
+
 /* Loads it anew; the seq that it has then. */
 static enum err reload(struct store *store, uint64_t *out_seq, struct err_note *note)
 {
@@ -535,6 +575,7 @@ int main(void)
         cmocka_unit_test_setup(without_a_server_the_outcome_is_unknown_until_it_is_loaded, setup),
         cmocka_unit_test_setup(a_commit_in_doubt_that_is_stored_is_found, setup),
         cmocka_unit_test_setup(who_was_deposed_during_an_outage_learns_it, setup),
+        cmocka_unit_test_setup(a_load_ends_when_nobody_wants_it_any_more, setup),
         cmocka_unit_test_setup(who_was_deposed_during_a_commit_learns_it, setup),
         cmocka_unit_test_setup(a_database_that_lacks_commits_is_no_place_to_go_on, setup),
         cmocka_unit_test_setup(a_server_that_does_not_answer_is_away, setup),

@@ -6,11 +6,14 @@
 #include <arpa/inet.h>
 #include <endian.h>
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* While a server is waited for, it is asked so often whether to go on. */
+#define ASK_MS 100
 #define CALL_BYTES_MAX ((size_t)1 << 30)
 
 /* Own codes of sql/postgres/. */
@@ -80,18 +83,29 @@ static enum err check_done(struct link *l, PGresult *r, const char *doing, struc
     return e;
 }
 
-/* False: nothing happened in time. */
+/* How long to poll at a time when `left_ms` are left. */
+static int poll_ms(const struct link *l, int64_t left_ms)
+{
+    int64_t longest_ms = l->goes_on == NULL ? INT_MAX : ASK_MS;
+    if (l->silence_ms == 0) {
+        return l->goes_on == NULL ? -1 : ASK_MS;
+    }
+    return (int)(left_ms < longest_ms ? left_ms : longest_ms);
+}
+
+/* False: nothing happened in time, or nobody wants to know any more. */
 static bool wait_for_server(struct link *l, bool to_send)
 {
     struct pollfd fd = {.fd = PQsocket(l->conn), .events = (short)(POLLIN | (to_send ? POLLOUT : 0))};
     int64_t until_ms = clock_mono_ms() + l->silence_ms;
     for (;;) {
         int64_t left_ms = until_ms - clock_mono_ms();
-        int ready = poll(&fd, 1, l->silence_ms == 0 ? -1 : (int)(left_ms < 0 ? 0 : left_ms));
+        int ready = poll(&fd, 1, poll_ms(l, left_ms > 0 ? left_ms : 0));
         if (ready != 0 && (ready > 0 || errno != EINTR)) {
             return true;
         }
-        if (ready == 0) {
+        bool late = l->silence_ms > 0 && left_ms <= 0;
+        if (ready == 0 && (late || (l->goes_on != NULL && !l->goes_on(l->goes_on_ctx)))) {
             return false;
         }
     }

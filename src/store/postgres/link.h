@@ -36,6 +36,8 @@ struct link {
     const char *url;
     const struct link_kind *kind;
     int silence_ms;
+    bool (*goes_on)(void *ctx); /* false: waiting for the server ends, as if it were silent; NULL: go on */
+    void *goes_on_ctx;
 };
 
 /*

@@ -19,6 +19,7 @@ struct loading {
     const struct store_key_sink *keys;
     struct link link;
     struct copy copy;
+    uint64_t rows; /* so far */
     struct reservation_line lines[RESERVATION_PARTS_MAX];
     char reference[REFERENCE_BYTES_MAX];
 };
@@ -173,6 +174,14 @@ static const struct table tables[] = {
 static const struct link_kind kind = {
     .setup = LINK_SETUP "SET jit TO off; SET statement_timeout TO 0", .silence_ms = 60000};
 
+/* Asked between rows too: a server that sends without a pause is never waited for. */
+#define ROWS_ASK 4096
+
+static bool is_unwanted(const struct store_key_sink *keys)
+{
+    return keys->goes_on != NULL && !keys->goes_on(keys->ctx);
+}
+
 static enum err load_rows(struct loading *loading, const struct table *t, const char *sql, struct err_note *note)
 {
     bool more = false;
@@ -184,6 +193,9 @@ static enum err load_rows(struct loading *loading, const struct table *t, const 
             return err_note_set(note, e, "the database holds a row that was never written: run the audit");
         }
         TRY(e);
+        if (++loading->rows % ROWS_ASK == 0 && is_unwanted(loading->keys)) {
+            return ERR_SHUTTING_DOWN;
+        }
         TRY(copy_next(&loading->copy, &more, note));
     }
     return ERR_OK;
@@ -246,8 +258,13 @@ store_postgres_load(struct store *base, struct ledger *l, const struct store_key
     struct loading *loading = mem_new(sizeof(*loading));
     *loading = (struct loading){.store = s, .ledger = l, .keys = keys};
     link_init(&loading->link, s->url, &kind);
+    loading->link.goes_on = keys->goes_on;
+    loading->link.goes_on_ctx = keys->ctx;
     enum err e = load_all(loading, note);
     link_release(&loading->link);
     mem_free(loading);
+    if (e != ERR_OK && is_unwanted(keys)) {
+        return err_note_set(note, ERR_SHUTTING_DOWN, "the load was ended");
+    }
     return e;
 }
