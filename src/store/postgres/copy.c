@@ -5,6 +5,9 @@
 #include <endian.h>
 #include <string.h>
 
+/* In the place of a number of columns. */
+#define COPY_TRAILER (-1)
+
 static const char signature[] = {'P', 'G', 'C', 'O', 'P', 'Y', '\n', '\377', '\r', '\n', '\0'};
 
 static enum err refuse_bytes(struct copy *c, struct err_note *note)
@@ -63,7 +66,7 @@ static bool take_header(struct copy *c)
         take_u32(c, &flags) && flags == 0 && take_u32(c, &len) && take_bytes(c, len, &at);
 }
 
-/* -1 columns: the trailer. */
+/* COPY_TRAILER columns: there are no more. */
 static bool take_row(struct copy *c)
 {
     const char *at;
@@ -73,7 +76,7 @@ static bool take_row(struct copy *c)
     }
     memcpy(&columns, at, sizeof(columns));
     c->columns = (int16_t)be16toh(columns);
-    if (c->columns > COPY_COLUMNS_MAX) {
+    if (c->columns < COPY_TRAILER || c->columns > COPY_COLUMNS_MAX) {
         return false;
     }
     for (int i = 0; i < c->columns; i++) {
