@@ -128,15 +128,24 @@ static enum err find_place(struct relay *r, const struct store_head *head, struc
     return ERR_OK;
 }
 
-/* The next page behind what was published. Items come first: the movements may be theirs. */
+static uint32_t page_len(uint64_t from, uint64_t end)
+{
+    return end - from < RELAY_PAGE ? (uint32_t)(end - from) : RELAY_PAGE;
+}
+
+/*
+ * The next page behind what was published, up to the head. Items come first: the movements may be theirs; so may those that
+ * were committed after the head, which therefore wait for the next one.
+ */
 static enum err read_page(struct relay *r, const struct store_head *head)
 {
     struct store_reader *reader = r->options.reader;
     collect_clear(&r->rows);
     if (r->items < head->items) {
-        return reader->ops->catalogue(reader, (uint32_t)r->items, RELAY_PAGE, take_item, NULL, r);
+        uint32_t len = page_len(r->items, head->items);
+        return reader->ops->catalogue(reader, (uint32_t)r->items, len, take_item, NULL, r);
     }
-    const struct movement_filter filter = {.after_seq = r->seq, .limit = RELAY_PAGE};
+    const struct movement_filter filter = {.after_seq = r->seq, .limit = page_len(r->seq, head->seq)};
     return r->seq < head->seq ? reader->ops->movements(reader, &filter, take_movement, r) : ERR_OK;
 }
 
