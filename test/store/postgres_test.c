@@ -248,6 +248,57 @@ static void a_renewal_comes_back_whatever_the_server_does(void **state)
     store_free(store);
 }
 
+/* A role or database may be set up to isolate transactions more: then a renewal beside a commit would be an error. */
+static void a_renewal_beside_a_commit_breaks_nothing(void **state)
+{
+    (void)state;
+    pg_server_exec(&server, "ALTER ROLE postgres SET default_transaction_isolation = 'serializable'");
+    struct store *store = open_store();
+    struct scene s;
+    begin_shop(&s, store);
+    PGconn *other = PQconnectdb(server.url);
+    PQclear(PQexec(other, "SET default_transaction_isolation = 'read committed'"));
+    assert_int_equal(
+        PQsendQuery(other, "BEGIN; UPDATE onhand.partition SET lease_until = lease_until; SELECT pg_sleep(1); COMMIT"),
+        1);
+    while (query("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'") == 0) {
+        usleep(10000);
+    }
+    scene_receive(&s, "a", "w1", 1);
+    scene_must_commit(&s); /* waits for the row, which has changed by then */
+    PQfinish(other);
+    pg_server_exec(&server, "ALTER ROLE postgres RESET ALL");
+    scene_end(&s);
+    store_free(store);
+}
+
+/* As after a failover: the first host of the URL follows another one now, and may be behind it. */
+static void a_standby_is_not_the_database(void **state)
+{
+    (void)state;
+    struct pg_server standby;
+    struct store *store = NULL;
+    struct store_reader *reader = NULL;
+    struct err_note note = {""};
+    char command[2 * PG_PATH_MAX + 100];
+    char url[4 * PG_PATH_MAX];
+    pg_server_make(&standby, "");
+    pg_server_kill(&standby);
+    snprintf(command, sizeof(command), "cp -p %s/data/PG_VERSION %s/data/standby.signal", standby.dir, standby.dir);
+    assert_int_equal(system(command), 0);
+    pg_server_start(&standby, "");
+    assert_refused(standby.url, false, ERR_STORE_AWAY, "hot standby");
+    snprintf(url, sizeof(url), "host=%s,%s dbname=postgres user=postgres", standby.dir, server.dir);
+    if (store_postgres_open(url, 0, false, &store, &note) != ERR_OK ||
+        store_reader_open(store, &reader, &note) != ERR_OK) {
+        fail_msg("%s", note.text);
+    }
+    assert_int_equal(reader->ops->item(reader, STR("none"), NULL, NULL), ERR_NOT_FOUND);
+    store_reader_free(reader);
+    store_free(store);
+    pg_server_remove(&standby);
+}
+
 /* Its client is there, but stopped in the middle of a commit; so the server waits for the rest of it. */
 static void who_stopped_in_the_middle_of_a_commit_keeps_nobody_away(void **state)
 {
@@ -545,6 +596,7 @@ static void a_server_that_came_back_without_syncing_is_refused(void **state)
 {
     (void)state;
     struct store *store = open_store();
+    struct store *waits = open_store();
     struct scene s;
     begin_shop(&s, store);
     pg_server_kill(&server);
@@ -553,8 +605,15 @@ static void a_server_that_came_back_without_syncing_is_refused(void **state)
     assert_int_equal(scene_commit(&s), ERR_IO);
     assert_int_equal(scene_commit(&s), ERR_IO); /* and it stays so */
     assert_int_equal(query("SELECT on_hand FROM level"), 1000000);
+    pg_server_expire_lease(&server);
+    struct store_head head;
+    struct err_note note = {""};
+    assert_int_equal(store_claim(waits, "", &head, &note), ERR_STORE_AWAY); /* its connection is gone */
+    assert_int_equal(store_claim(waits, "", &head, &note), ERR_CONFIG);
+    assert_int_equal(query("SELECT epoch FROM partition"), 1);
     scene_end(&s);
     store_free(store);
+    store_free(waits);
     pg_server_kill(&server);
     pg_server_start(&server, "");
 }
@@ -569,6 +628,8 @@ int main(void)
         cmocka_unit_test_setup(the_lease_keeps_others_away_until_it_runs_out, setup),
         cmocka_unit_test_setup(a_lease_that_runs_longer_than_leases_do_is_over, setup),
         cmocka_unit_test_setup(a_renewal_comes_back_whatever_the_server_does, setup),
+        cmocka_unit_test_setup(a_renewal_beside_a_commit_breaks_nothing, setup),
+        cmocka_unit_test_setup(a_standby_is_not_the_database, setup),
         cmocka_unit_test_setup(who_stopped_in_the_middle_of_a_commit_keeps_nobody_away, setup),
         cmocka_unit_test_setup(a_restart_of_the_server_costs_nothing, setup),
         cmocka_unit_test_setup(each_commit_is_there_once_however_often_it_is_cut, setup),

@@ -403,10 +403,7 @@ static enum err take_over(struct store_postgres *s, uint64_t *out_commits, struc
 {
     PGresult *r = NULL;
     s->was_silent = s->was_silent || s->link.is_silent;
-    TRY(link_connect(&s->link, note));
-    if (!s->unsafe) {
-        TRY(store_postgres_check_durable(&s->link, note));
-    }
+    TRY(store_postgres_reconnect(s, note));
     if (s->was_silent) { /* perhaps we wait for an older connection of our own, of which only we know that it is dead */
         TRY(run_as_owner(s, "end_stuck", &r, note));
         PQclear(r);

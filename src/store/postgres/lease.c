@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-/* Of one renewal: a new connection, and an answer. */
+/* Of each answer: to the renewal, and on a new connection to its set-up before that. */
 #define RENEW_SILENCE_MS 1500
 
 /* A renewal that a crash of the server loses is renewed again; so it need not be synced. */
@@ -40,7 +40,7 @@ enum err store_postgres_claim(struct store *base, const char *leader, struct sto
     struct store_postgres *s = store_postgres_from(base);
     PGresult *r = NULL;
     if (!link_is_up(&s->link)) {
-        TRY(link_connect(&s->link, note));
+        TRY(store_postgres_reconnect(s, note));
     }
     call_begin(&s->call);
     call_i64(&s->call, s->partition);

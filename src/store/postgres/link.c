@@ -245,16 +245,15 @@ static void ignore_notice(void *ctx, const PGresult *r)
 
 enum err link_connect(struct link *l, struct err_note *note)
 {
-    /* What the URL says comes later and wins, but for the last. */
-    static const char *const keys[] = {"application_name",
-                                       "connect_timeout",
-                                       "keepalives_idle",
-                                       "tcp_user_timeout",
-                                       "dbname",
-                                       "client_encoding",
-                                       NULL};
+    /*
+     * What the URL says comes later and wins, but for the last. Of several hosts the primary is meant: a standby may be behind,
+     * and know nothing of a key that was used.
+     */
+    static const char *const keys[] = {"target_session_attrs", "application_name", "connect_timeout", "keepalives_idle",
+                                       "tcp_user_timeout",     "dbname",           "client_encoding", NULL};
     bool is_short = l->silence_ms > 0;
-    const char *values[] = {"onhand", is_short ? "2" : "5", "10", is_short ? "2000" : "10000", l->url, "UTF8", NULL};
+    const char *values[] = {"primary", "onhand", is_short ? "2" : "5", "10", is_short ? "2000" : "10000", l->url,
+                            "UTF8",    NULL};
     link_release(l);
     l->is_broken = false;
     l->is_silent = false;

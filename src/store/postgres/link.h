@@ -18,8 +18,11 @@ struct link_statement {
     const char *sql;
 };
 
-/* Everything is in there. */
-#define LINK_SETUP "SET search_path TO onhand; "
+/*
+ * Everything is in there. Whoever waits for a row goes on with what it holds then: that is how an owner is told from one that
+ * was deposed, so no role or database may be set up to do otherwise.
+ */
+#define LINK_SETUP "SET search_path TO onhand; SET default_transaction_isolation TO 'read committed'; "
 
 /* What connections for one purpose have in common. */
 struct link_kind {

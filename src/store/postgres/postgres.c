@@ -31,16 +31,29 @@ struct store_postgres *store_postgres_from(struct store *s)
     return (struct store_postgres *)s;
 }
 
-enum err store_postgres_check_durable(struct link *l, struct err_note *note)
+static enum err check_durable(struct store_postgres *s, struct err_note *note)
 {
     char off[32];
+    if (s->unsafe) {
+        return ERR_OK;
+    }
     TRY(link_read_text(
-        l,
+        &s->link,
         "SELECT n FROM unnest(ARRAY['fsync', 'full_page_writes', 'synchronous_commit']) n "
         "WHERE current_setting(n) = 'off'",
         off, sizeof(off), note));
     return off[0] == '\0' ? ERR_OK
                           : err_note_set(note, ERR_CONFIG, "the database has %s off: commits are not durable", off);
+}
+
+enum err store_postgres_reconnect(struct store_postgres *s, struct err_note *note)
+{
+    TRY(link_connect(&s->link, note));
+    enum err e = check_durable(s, note);
+    if (e != ERR_OK) {
+        link_release(&s->link); /* nothing is to be done on it */
+    }
+    return e;
 }
 
 static enum err check_server(struct link *l, struct err_note *note)
@@ -92,9 +105,7 @@ static enum err open_database(struct store_postgres *s, struct err_note *note)
     TRY(check_url(s->url, note));
     TRY(link_connect(&s->link, note));
     TRY(check_server(&s->link, note));
-    if (!s->unsafe) {
-        TRY(store_postgres_check_durable(&s->link, note));
-    }
+    TRY(check_durable(s, note));
     TRY(postgres_migrate(&s->link, note));
     TRY(enter_partition(s, note));
     link_release(&s->link);

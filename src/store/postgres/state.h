@@ -29,8 +29,8 @@ struct store_postgres {
 /* Asserts that it is one. */
 struct store_postgres *store_postgres_from(struct store *s);
 
-/* ERR_CONFIG: the server may lose with the next power cut what it acknowledged. */
-enum err store_postgres_check_durable(struct link *l, struct err_note *note);
+/* A new connection to write on. ERR_CONFIG: the server may lose with the next power cut what it acknowledged. */
+enum err store_postgres_reconnect(struct store_postgres *s, struct err_note *note);
 /*
  * On a new connection: finds out about the commit that is in doubt. *out_stored says whether it is there; if it is not, it
  * never will be. ERR_FENCED: there is another owner; ERR_IO: the database lacks commits; ERR_STORE_AWAY: no server.
