@@ -23,10 +23,11 @@ const PROBE_MS_MAX = 30000;
 export class Load extends History {
   /*
    * Availability is read from one node alone: each view is behind by its own time, and only one of them never goes back.
-   * `away_ms`: for so long nothing can be written, and no hold expire.
+   * `away_ms`: for so long nothing can be written, and no hold expire. `pause_ms`: of a client after each answer.
    */
-  constructor(seed, cluster, { viewReads = true, away_ms = 0 } = {}) {
+  constructor(seed, cluster, { viewReads = true, away_ms = 0, pause_ms = 0 } = {}) {
     super(seed, Infinity, LATE_MS + away_ms);
+    this.pause_ms = pause_ms;
     this.cluster = cluster;
     this.nodes = [...cluster.inventories, ...cluster.availabilities];
     this.view = cluster.availabilities[0];
@@ -76,6 +77,9 @@ export class Load extends History {
 
   /* A read is not asked again. What a view shows while it says that it may have missed something is no record. */
   async ask(client, operation, options) {
+    if (this.pause_ms > 0) {
+      await sleep(this.pause_ms);
+    }
     if (operation.key !== null) {
       return super.ask(client, operation, options);
     }

@@ -4,6 +4,7 @@
  *
  *   ROUNDS=N      rounds of each scenario; the default is the quick form
  *   OUTAGE_S=N    seconds that the broker, or the database, is away; the default is the quick form
+ *   PAUSE_MS=N    what each client waits after each answer: for long outages, on a machine that has other work
  *   FAULT_SEED=N  the operations of an earlier run; the moments stay the machine's
  */
 import assert from 'node:assert/strict';
@@ -22,7 +23,7 @@ export const rounds = (quick) => Number(process.env.ROUNDS ?? quick);
 async function run(t, { options, loadOptions }, body) {
   assert.ok(fs.existsSync(CHECKER), `there is a ${CHECKER}`);
   const cluster = await Cluster.start(options);
-  const load = new Load(SEED, cluster, loadOptions);
+  const load = new Load(SEED, cluster, { pause_ms: Number(process.env.PAUSE_MS ?? 0), ...loadOptions });
   const figure = (text) => t.diagnostic(`figure: ${text}`);
   try {
     await load.stock();
