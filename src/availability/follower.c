@@ -148,16 +148,24 @@ static bool is_cut(const struct follower *f, const struct bus_position *p)
     return f->begun && p->epoch > f->epoch && (p->seq < f->seq || p->items < f->items);
 }
 
+/* Later, by the same leader's count, and yet less than what was named before: a store that was set back starts so. */
+static bool goes_back(const struct bus_position *before, const struct bus_position *p)
+{
+    return p->epoch == before->epoch && p->time_ms > before->time_ms &&
+        (p->seq < before->seq || p->items < before->items);
+}
+
 /*
  * One of a deposed leader says nothing: it may not know of what came after it. But a store that was set back by more than
- * one leader looks the same, and another store may have any epoch.
+ * one leader looks the same, one that was set back by one leader has the epoch that was there before, and another store may
+ * have any.
  */
 static void hear_position(struct follower *f, const struct bus_position *p, int64_t mono_ms)
 {
     if (p->time_ms == 0) {
         return;
     }
-    f->unsure = f->unsure || (f->begun && p->epoch != f->epoch);
+    f->unsure = f->unsure || (f->begun && (p->epoch != f->epoch || goes_back(&f->claim, p)));
     if (p->epoch < f->epoch) {
         return;
     }
@@ -169,10 +177,11 @@ static void hear_position(struct follower *f, const struct bus_position *p, int6
     f->claim_mono_ms = mono_ms;
 }
 
+/* Not while it is unsure: what is known may be of another store. */
 static void note_freshness(struct follower *f)
 {
     const struct bus_position *p = &f->claim;
-    if (f->begun && p->time_ms != 0 && f->seq >= p->seq && f->items >= p->items) {
+    if (f->begun && !f->unsure && p->time_ms != 0 && f->seq >= p->seq && f->items >= p->items) {
         f->fresh_mono_ms = f->claim_mono_ms;
         f->fresh_wall_ms = p->time_ms;
     }

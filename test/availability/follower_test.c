@@ -342,6 +342,8 @@ static void a_position_of_a_deposed_leader_says_nothing(void **state)
     give(w, &c);
     assert_false(follower_is_cut(&w->follower));
     assert_int_equal(w->follower.fresh_wall_ms, 0);
+    answer_all(w); /* is it still the same store? */
+    assert_int_equal(w->follower.fresh_wall_ms, 0);
     c.position = position(w);
     give(w, &c);
     assert_int_equal(w->follower.fresh_wall_ms, NOW_MS);
@@ -386,6 +388,40 @@ static void a_stream_that_became_shorter_is_noticed(void **state)
     mem_free(w);
 }
 
+/* Until inventory says that it is still the same store, what is known may be of another. */
+static void it_is_not_fresh_while_it_is_unsure(void **state)
+{
+    (void)state;
+    struct world *w = mem_new(sizeof(*w));
+    world_init(w, 12);
+    define_item(w);
+    move(w);
+    struct bus_position at = position(w);
+    struct bus_item item = item_at(1);
+    struct collect c = {0};
+    collect_item(&c, &item);
+    collect_level(&c, &w->movements[0]);
+    follower_restore_rows(&w->follower, collect_message(&c));
+    collect_clear(&c);
+    follower_restore_end(&w->follower, &at);
+    w->now_ms += 10;
+    c.position = position(w);
+    give(w, &c);
+    assert_int_equal(w->follower.fresh_wall_ms, 0);
+    assert_true(answer_one(w));
+    assert_int_equal(w->follower.fresh_wall_ms, w->now_ms);
+    w->epoch++;
+    w->now_ms += 10;
+    c.position = position(w);
+    give(w, &c);
+    assert_int_equal(w->follower.fresh_wall_ms, w->now_ms - 10);
+    assert_true(answer_one(w));
+    assert_int_equal(w->follower.fresh_wall_ms, w->now_ms);
+    collect_release(&c);
+    follower_release(&w->follower);
+    mem_free(w);
+}
+
 /* A follower that knows `items` items and `moves` movements of a world in which that is all. */
 static struct world *world_known(uint64_t seed, int items, int moves)
 {
@@ -421,6 +457,39 @@ static void a_store_that_was_set_back_by_several_leaders_is_noticed(void **state
     assert_false(follower_is_cut(&w->follower)); /* it may also be a leader of the past */
     answer_all(w);
     assert_true(follower_is_cut(&w->follower));
+    world_free(w);
+}
+
+/* A backup of the epoch before: its first leader has the epoch that is known. */
+static void a_store_that_was_set_back_by_one_leader_is_noticed(void **state)
+{
+    (void)state;
+    struct world *w = world_known(13, 3, 20);
+    uint64_t after;
+    w->now_ms += 500;
+    send_some(w, w->seq, w->items, false);
+    assert_int_equal(follower_wants(&w->follower, &after), FOLLOWER_WANTS_NOTHING);
+    w->seq = 10;
+    w->now_ms += 500;
+    send_some(w, w->seq, w->items, false);
+    assert_int_equal(w->follower.fresh_wall_ms, w->now_ms - 500);
+    answer_all(w);
+    assert_true(follower_is_cut(&w->follower));
+    world_free(w);
+}
+
+/* It comes again, and inventory need not be asked. */
+static void an_older_position_says_nothing(void **state)
+{
+    (void)state;
+    struct world *w = world_known(14, 3, 20);
+    uint64_t after;
+    struct collect c = {.position = position(w)};
+    c.position.seq -= 5;
+    c.position.time_ms -= 500;
+    give(w, &c);
+    assert_int_equal(follower_wants(&w->follower, &after), FOLLOWER_WANTS_NOTHING);
+    collect_release(&c);
     world_free(w);
 }
 
@@ -575,6 +644,9 @@ int main(void)
         cmocka_unit_test(it_is_fresh_only_when_it_has_what_the_position_names),
         cmocka_unit_test(a_stream_that_became_shorter_is_noticed),
         cmocka_unit_test(a_store_that_was_set_back_by_several_leaders_is_noticed),
+        cmocka_unit_test(a_store_that_was_set_back_by_one_leader_is_noticed),
+        cmocka_unit_test(an_older_position_says_nothing),
+        cmocka_unit_test(it_is_not_fresh_while_it_is_unsure),
         cmocka_unit_test(another_store_with_more_in_it_is_noticed),
         cmocka_unit_test(a_store_that_took_over_within_an_epoch_is_noticed),
         cmocka_unit_test(a_store_that_is_set_back_during_the_first_catalogue_is_noticed),
