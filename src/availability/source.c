@@ -182,7 +182,8 @@ static bool get_level(const json_t *object, struct str sku, struct level_row *ou
 {
     *out = (struct level_row){.sku = sku};
     return get_text(object, "location", &out->location_id) && str_is_location(out->location_id) &&
-        get_count(object, "version", &out->version) && get_count(object, "seq", &out->seq) && out->version > 0;
+        get_count(object, "version", &out->version) && get_count(object, "seq", &out->seq) && out->version > 0 &&
+        out->version <= LEVEL_VERSION_MAX;
 }
 
 static bool get_item(const json_t *object, struct bus_item *out)

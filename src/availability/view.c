@@ -3,7 +3,6 @@
 #include "base/mem.h"
 
 #define BUCKETS_FIRST 1024
-#define VERSION_MAX ((1ULL << 48) - 1)
 
 void view_init(struct view *v, struct policy policy)
 {
@@ -173,7 +172,7 @@ static int64_t at_least_zero(int64_t quantity)
 
 static void apply_level(struct view *v, const struct level_row *row)
 {
-    check(row->version > 0 && row->version <= VERSION_MAX);
+    check(row->version > 0 && row->version <= LEVEL_VERSION_MAX);
     struct shelf_entry *e = entry_of(v, row->item, row->sku, row->time_ms);
     struct level_state *level = level_of(e, row->location);
     if (row->version <= level->version) {
@@ -183,7 +182,7 @@ static void apply_level(struct view *v, const struct level_row *row)
     e->available += at_least_zero(available) - at_least_zero(level->available);
     e->version += row->version - level->version;
     level->available = available;
-    level->version = row->version & VERSION_MAX;
+    level->version = row->version & LEVEL_VERSION_MAX;
     if (row->seq > e->seq) {
         e->seq = row->seq;
         e->as_of_ms = row->time_ms;

@@ -32,6 +32,8 @@
 #define QUANTITY_MAX 1000000000000LL
 #define LOCATIONS_MAX 4096
 #define ITEMS_MAX 16000000
+/* 48 bits, as the view keeps them: a million changes of one level a second for nine years. */
+#define LEVEL_VERSION_MAX ((1LL << 48) - 1)
 /* An "any" line may be split over locations: the parts of one reservation. */
 #define RESERVATION_PARTS_MAX 1000
 /* Sets of locations that sourcing tries for the exact answer before it takes the greedy one. */

@@ -111,7 +111,7 @@ static bool write_item(struct writer *w, const struct bus_item *item)
 static bool write_level(struct writer *w, const struct level_row *level)
 {
     struct envelope e = {EVENT_STOCK_CHANGED, level->sku, level->time_ms, level->seq};
-    check(level->seq <= INT64_MAX && level->version <= INT64_MAX);
+    check(level->seq <= INT64_MAX && level->version <= LEVEL_VERSION_MAX);
     struct event_data data = {
         .partition = w->partition,
         .sku = level->sku,

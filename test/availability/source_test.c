@@ -11,6 +11,10 @@
 #define POSITION "\"position\":{\"epoch\":1,\"seq\":3,\"items\":1,\"time\":\"2026-01-02T03:04:05.678Z\"}"
 #define ITEM(number) \
     "{\"number\":" number ",\"sku\":\"shoe\",\"defined_at\":\"2026-01-02T03:04:05.678Z\",\"levels\":[]}"
+#define LEVEL_ITEM(version)                                                                                               \
+    "{\"number\":1,\"sku\":\"shoe\",\"defined_at\":\"2026-01-02T03:04:05.678Z\",\"levels\":[{\"location\":\"left\","      \
+    "\"on_hand\":3,\"reserved\":0,\"committed\":0,\"damaged\":0,\"quality_control\":0,\"safety_stock\":0,\"incoming\":0," \
+    "\"version\":" version ",\"updated_at\":\"2026-01-02T03:04:05.678Z\",\"seq\":3}]}"
 #define PAGE(data, next) "{" POSITION ",\"data\":[" data "],\"page\":{\"next\":" next ",\"limit\":1000}}"
 
 struct fixture {
@@ -106,6 +110,26 @@ static void a_page_that_leads_nowhere_is_no_answer(void **state)
     }
 }
 
+/* More than the view can keep. */
+static void a_version_that_cannot_be_is_no_answer(void **state)
+{
+    static const struct {
+        const char *json;
+        enum err err;
+    } rows[] = {
+        {PAGE(LEVEL_ITEM("1"), "null"), ERR_OK},
+        {PAGE(LEVEL_ITEM("281474976710655"), "null"), ERR_OK},
+        {PAGE(LEVEL_ITEM("281474976710656"), "null"), ERR_IO},
+        {PAGE(LEVEL_ITEM("0"), "null"), ERR_IO},
+    };
+    struct fixture *x = *state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        answer(&x->nodes[0], rows[i].json);
+        answer(&x->nodes[1], rows[i].json);
+        assert_int_equal(ask(x, 0), rows[i].err);
+    }
+}
+
 static void *ask_movements(void *arg)
 {
     struct fixture *x = arg;
@@ -134,6 +158,7 @@ int main(void)
         TEST(who_does_not_answer_as_inventory_does_is_passed_over),
         TEST(an_address_may_end_with_slashes),
         TEST(a_page_that_leads_nowhere_is_no_answer),
+        TEST(a_version_that_cannot_be_is_no_answer),
         TEST(a_question_ends_when_the_node_stops),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

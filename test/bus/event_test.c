@@ -165,7 +165,7 @@ static void the_longest_event_fits(void **state)
     struct level_row level = {
         .sku = {quotes, sizeof(quotes)},
         .location_id = {location, sizeof(location)},
-        .version = INT64_MAX,
+        .version = LEVEL_VERSION_MAX,
         .seq = INT64_MAX,
         .time_ms = TIME_MS_MAX,
     };
@@ -250,7 +250,7 @@ static void rows_fill(struct rows *rows, struct random *r)
         }
         struct str sku = {rows->skus[i], len};
         rows->levels[i] = level_sample(sku, STR("w.1_-"), (int64_t)random_below(r, QUANTITY_MAX), 1 + i);
-        rows->levels[i].version = 1 + random_below(r, INT64_MAX - 1);
+        rows->levels[i].version = 1 + random_below(r, LEVEL_VERSION_MAX);
         rows->levels[i].time_ms = (int64_t)random_below(r, TIME_MS_MAX);
         rows->items[i] = item_sample(sku, 1 + (uint32_t)random_below(r, ITEMS_MAX));
     }
@@ -408,7 +408,8 @@ static void what_is_out_of_range_is_refused(void **state)
         {".available", "-4", ERR_INVALID}, /* in range, but not what the quantities give */
         {".available", "-5000000000001", ERR_INVALID},
         {".version", "0", ERR_INVALID},
-        {".version", "9223372036854775807", ERR_OK},
+        {".version", "281474976710655", ERR_OK},
+        {".version", "281474976710656", ERR_INVALID},
         {".seq", "0", ERR_INVALID},
         {".location", "\"two words\"", ERR_INVALID},
         {".location", "\"\"", ERR_INVALID},

@@ -30,7 +30,7 @@ static void check_time(int64_t ms)
 static void check_level(const struct level_row *l)
 {
     check(l->item == 0 && l->location == 0 && str_is_sku(l->sku) && str_is_location(l->location_id));
-    check(l->version >= 1 && l->version <= INT64_MAX && l->seq >= 1 && l->seq <= INT64_MAX);
+    check(l->version >= 1 && l->version <= LEVEL_VERSION_MAX && l->seq >= 1 && l->seq <= INT64_MAX);
     for (int q = 0; q < QUANTITY_COUNT; q++) {
         check(l->quantities.of[q] >= 0 && l->quantities.of[q] <= QUANTITY_MAX);
     }
