@@ -71,11 +71,12 @@ static void answer_shown(struct exchange *x, const struct shown *shown, uint64_t
     }
 }
 
-/* False: the view does not have it. */
-static bool answer_of_view(struct exchange *x, struct api *api)
+/*
+ * False: the view does not have it. Its age and its seq are read first: what is shown is at least as new, and what is not
+ * there was not there at that age.
+ */
+static bool answer_of_view(struct exchange *x, struct api *api, int64_t age_ms)
 {
-    int64_t age_ms = api_age_ms(api);
-    /* Read first: what is shown below includes at least this much. */
     uint64_t seq = availability_seq(api_availability(api));
     struct shelf_entry *entry = availability_find(api_availability(api), exchange_path_param(x, 0));
     if (entry == NULL) {
@@ -105,7 +106,7 @@ static void answer_of_cache(struct exchange *x, struct api *api, struct str json
 static void resumed_question(struct exchange *x, void *app)
 {
     const struct availability_question *q = exchange_attached(x);
-    if (!answer_of_view(x, app)) {
+    if (!answer_of_view(x, app, api_age_ms(app))) {
         answer_of_cache(x, app, (struct str){q->json, q->json_len});
     }
 }
@@ -128,10 +129,10 @@ static void ask_cache(struct exchange *x, struct api *api)
     }
 }
 
-static void answer_unknown(struct exchange *x, struct api *api)
+static void answer_unknown(struct exchange *x, struct api *api, int64_t age_ms)
 {
     char room[SHOWN_FRAME_BYTES_MAX];
-    if (api_age_ms(api) >= 0) {
+    if (age_ms >= 0) {
         api_refuse(x, ERR_NOT_FOUND, "No item with this SKU was defined.");
         return;
     }
@@ -145,8 +146,9 @@ static void answer_unknown(struct exchange *x, struct api *api)
 
 static void answer_one(struct exchange *x, struct api *api)
 {
-    if (!answer_of_view(x, api)) {
-        answer_unknown(x, api);
+    int64_t age_ms = api_age_ms(api);
+    if (!answer_of_view(x, api, age_ms)) {
+        answer_unknown(x, api, age_ms);
     }
 }
 

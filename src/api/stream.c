@@ -48,6 +48,7 @@ struct followed {
     size_t len;
     struct buf unknown; /* JSON strings */
     bool too_many;
+    int64_t age_ms; /* of the view, before it was looked at: what was not found was not there at that age */
 };
 
 static void follow(struct followed *f, struct shelf_entry *entry)
@@ -63,6 +64,7 @@ static void follow(struct followed *f, struct shelf_entry *entry)
 static void follow_all(struct exchange *x, struct api *api, struct followed *f)
 {
     struct str sku;
+    f->age_ms = api_age_ms(api);
     for (unsigned i = 0; !str_is_absent(sku = exchange_query(x, "sku", i)); i++) {
         if (i == STREAM_SKUS_MAX) {
             f->too_many = true;
@@ -81,10 +83,10 @@ static void follow_all(struct exchange *x, struct api *api, struct followed *f)
 }
 
 /* A view that was never complete cannot say that they were not defined. */
-static void refuse_unknown(struct exchange *x, const struct api *api, const struct followed *f)
+static void refuse_unknown(struct exchange *x, const struct followed *f)
 {
     struct buf members;
-    if (api_age_ms(api) < 0) {
+    if (f->age_ms < 0) {
         api_refuse(x, ERR_STALE, "This node does not know all items yet.");
         return;
     }
@@ -141,7 +143,7 @@ static void stream_followed(struct exchange *x, struct api *api, struct followed
     if (f->too_many) {
         api_refuse(x, ERR_INVALID, "At most 500 SKUs can be followed at once.");
     } else if (f->unknown.len > 0) {
-        refuse_unknown(x, api, f);
+        refuse_unknown(x, f);
     } else {
         open_page(x, api, f, resume);
     }
