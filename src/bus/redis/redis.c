@@ -375,7 +375,7 @@ static bool take_entries(struct bus_redis *b, const redisReply *reply)
         return false;
     }
     const redisReply *entries = reply->element[0]->element[1];
-    for (size_t i = 0; i < entries->elements; i++) {
+    for (size_t i = 0; i < entries->elements && !intake_is_full(&b->intake); i++) {
         if (!take_entry(b, entries->element[i])) {
             return false;
         }
