@@ -1,7 +1,7 @@
 #include "availability/follow.h"
 
 #include "availability/follower.h"
-#include "availability/keep.h"
+#include "availability/keeper.h"
 #include "availability/service.h"
 #include "availability/source.h"
 #include "base/clock.h"
@@ -12,9 +12,6 @@
 
 /* How long the thread waits for the bus at a time. */
 #define TURN_MS 50
-/* Rows wait this long, and in this number at most, for their transaction in the kept file. */
-#define KEEP_MS 200
-#define KEEP_ROWS 5000
 /* What failed is tried again after this time. */
 #define RETRY_MS 500
 /* Pages asked for before the bus is looked at again. */
@@ -27,12 +24,10 @@ struct follow {
     struct follower follower;
     struct source *source;
     struct keep *keep;
+    struct keeper keeper;
     struct collect page;   /* what inventory answered */
-    struct collect unkept; /* rows that are not in the kept file yet */
-    int64_t keep_due_ms;   /* monotonic, as the others */
-    int64_t fill_retry_ms;
-    bool is_waiting; /* the last question failed */
-    bool keep_fails;
+    int64_t fill_retry_ms; /* monotonic */
+    bool is_waiting;       /* the last question failed */
     atomic_bool ending;
     /* Written by the thread, read by anyone; 0: none yet. */
     _Atomic int64_t fresh_mono_ms, fresh_wall_ms;
@@ -43,21 +38,11 @@ struct follow {
  * Taking in.
  */
 
-static void unkept_add(struct follow *f, const struct bus_message *m)
-{
-    for (size_t i = 0; i < m->items_len; i++) {
-        collect_item(&f->unkept, &m->items[i]);
-    }
-    for (size_t i = 0; i < m->levels_len; i++) {
-        collect_level(&f->unkept, &m->levels[i]);
-    }
-}
-
 static void apply_cb(void *ctx, struct bus_message *m)
 {
     struct follow *f = ctx;
     availability_project(f->availability, m);
-    unkept_add(f, m);
+    keeper_add(&f->keeper, m);
 }
 
 /* Before the thread runs: nobody listens yet. */
@@ -93,7 +78,7 @@ void follow_free(struct follow *f)
     source_free(f->source);
     follower_release(&f->follower);
     collect_release(&f->page);
-    collect_release(&f->unkept);
+    keeper_release(&f->keeper);
     mem_free(f->dir);
     mem_free(f);
 }
@@ -105,6 +90,7 @@ enum err follow_open(struct follow *f, struct err_note *note)
     enum err e = keep_load(f->keep, &kept, restore_cb, f, note);
     if (e == ERR_OK) {
         follower_restore_end(&f->follower, &kept);
+        f->keeper.kept = kept;
         log_line(LOG_INFO, "kept_loaded", "seq=%" PRIu64 " items=%" PRIu64, kept.seq, kept.items);
     }
     f->follower.apply = apply_cb;
@@ -162,10 +148,6 @@ static void fill(struct follow *f)
     }
 }
 
-/*
- * Keeping.
- */
-
 static struct bus_position complete_to(const struct follower *f)
 {
     if (!f->begun) {
@@ -174,31 +156,9 @@ static struct bus_position complete_to(const struct follower *f)
     return (struct bus_position){f->epoch, f->seq, f->items, f->fresh_wall_ms};
 }
 
-/* A file that cannot be written is an older copy: the next start asks for more, and nothing else depends on it. */
-static void keep_now(struct follow *f, int64_t now_ms)
+static void keep_when_due(struct follow *f, bool ends)
 {
-    struct err_note note = {""};
-    f->unkept.position = complete_to(&f->follower);
-    enum err e = keep_write(f->keep, collect_message(&f->unkept), &note);
-    if (e != ERR_OK && !f->keep_fails) {
-        char quoted[512];
-        log_line(LOG_WARN, "keep_failed", "detail=%s", log_quote(note.text, quoted, sizeof(quoted)));
-    }
-    f->keep_fails = e != ERR_OK;
-    f->keep_due_ms = now_ms + KEEP_MS;
-    collect_clear(&f->unkept);
-}
-
-/* After a failure the rows are gone, and with them the right to say where the file ends: it stays as it was. */
-static void keep_when_due(struct follow *f, bool ending)
-{
-    int64_t now_ms = clock_mono_ms();
-    size_t rows = collect_rows(&f->unkept);
-    if (f->keep_fails) {
-        collect_clear(&f->unkept);
-    } else if (rows >= KEEP_ROWS || (rows > 0 && (ending || now_ms >= f->keep_due_ms))) {
-        keep_now(f, now_ms);
-    }
+    keeper_turn(&f->keeper, f->keep, complete_to(&f->follower), clock_mono_ms(), ends);
 }
 
 /*
