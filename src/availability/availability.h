@@ -97,6 +97,11 @@ struct str shelf_entry_sku(const struct shelf_entry *e);
 const struct shown *shelf_entry_shown(const struct shelf_entry *e);
 /* availability_seq() of the view that holds the entry. */
 uint64_t shelf_entry_stream_seq(const struct shelf_entry *e);
+/*
+ * The highest seq of a change that was applied to that view. It is beyond the view's seq while a follower misses changes
+ * before it. An entry that shows more is being applied at this moment.
+ */
+uint64_t shelf_entry_stream_reach(const struct shelf_entry *e);
 
 /* The stream up to this seq is in the view: whatever is read after this call includes it. Any thread. */
 uint64_t availability_seq(const struct availability *a);

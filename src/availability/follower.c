@@ -90,17 +90,21 @@ static void number_rows(struct follower *f, struct bus_message *m)
     m->levels_len = kept;
 }
 
+static uint64_t greater(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
 static void give_rows(struct follower *f, struct bus_message *m)
 {
     number_rows(f, m);
     m->partition = f->partition;
     m->seq = f->begun ? f->seq : 0;
+    m->reach = 0;
+    for (size_t i = 0; i < m->levels_len; i++) {
+        m->reach = greater(m->reach, m->levels[i].seq);
+    }
     f->apply(f->ctx, m);
-}
-
-static uint64_t greater(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
 }
 
 /* The run that waited behind the gap joins when the gap is closed. */

@@ -72,6 +72,11 @@ const struct shown *shelf_entry_shown(const struct shelf_entry *e)
     return atomic_load_explicit(&e->shown, memory_order_acquire);
 }
 
+uint64_t shelf_entry_stream_reach(const struct shelf_entry *e)
+{
+    return atomic_load_explicit(&e->view->reach, memory_order_acquire);
+}
+
 uint64_t shelf_entry_stream_seq(const struct shelf_entry *e)
 {
     return atomic_load_explicit(&e->view->seq, memory_order_acquire);
@@ -237,6 +242,13 @@ static void count(_Atomic uint64_t *counter, uint64_t more)
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + more, memory_order_relaxed);
 }
 
+static void rise_to(_Atomic uint64_t *seq, uint64_t to)
+{
+    if (to > atomic_load_explicit(seq, memory_order_relaxed)) {
+        atomic_store_explicit(seq, to, memory_order_release);
+    }
+}
+
 void view_apply(struct view *v, const struct bus_message *m)
 {
     check(atomic_load_explicit(&v->messages, memory_order_relaxed) == 0 || m->partition == v->partition);
@@ -250,9 +262,9 @@ void view_apply(struct view *v, const struct bus_message *m)
     }
     render_touched(v);
     show_touched(v);
-    if (m->seq > atomic_load_explicit(&v->seq, memory_order_relaxed)) {
-        atomic_store_explicit(&v->seq, m->seq, memory_order_release);
-    }
+    rise_to(&v->reach, m->reach);
+    rise_to(&v->reach, m->seq);
+    rise_to(&v->seq, m->seq);
     count(&v->messages, 1);
     count(&v->renders, v->touched_len);
 }

@@ -64,7 +64,7 @@ struct view {
     uint32_t partition;
 
     /* Written by the writer, read by anyone. */
-    _Atomic uint64_t seq, skus, messages, renders;
+    _Atomic uint64_t seq, reach, skus, messages, renders;
 };
 
 void view_init(struct view *v, struct policy policy);

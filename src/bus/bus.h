@@ -36,6 +36,7 @@ struct bus_position {
 struct bus_message {
     uint32_t partition;
     uint64_t seq;         /* the stream up to here is included; 0: see the rows */
+    uint64_t reach;       /* the highest seq of the rows, where some before it may be missing; 0: `seq` */
     int64_t time_ms;      /* ledger time of the batch; 0: see the rows */
     int64_t committed_ns; /* monotonic clock at the commit, for the propagation metric; 0: not in this process */
     struct level_row *levels;

@@ -211,7 +211,8 @@ static void look(struct stream *s, int64_t mono_ms)
 
 /*
  * The next to be written: lowest seq first, by its newest state. One whose state is beyond what is known of the others
- * is left: its message is being applied at this moment, and its mark will come. NULL when none is left.
+ * is left when its message is being applied at this moment: its mark will come. Else the view misses changes before it,
+ * nobody knows for how long: it is written, and the id will not cover it. NULL when none is left.
  */
 static struct follow *next_frame(struct stream *s, bool *looked, int64_t mono_ms, const struct shown **out)
 {
@@ -226,7 +227,7 @@ static struct follow *next_frame(struct stream *s, bool *looked, int64_t mono_ms
             pending_postpone(f, now->seq);
         } else {
             *out = now;
-            return ahead ? NULL : f;
+            return ahead && now->seq > shelf_entry_stream_reach(f->watch->entry) ? NULL : f;
         }
     }
     return NULL;

@@ -74,6 +74,7 @@ static void apply_cb(void *ctx, struct bus_message *m)
     }
     for (size_t i = 0; i < m->levels_len; i++) {
         const struct level_row *row = &m->levels[i];
+        assert_true(row->seq <= m->reach);
         assert_in_range(row->item, 1, SKUS);
         assert_in_range(row->location, 1, LOCATIONS);
         uint64_t *seen = &w->seen[index_of(row->sku)][index_of(row->location_id)];

@@ -94,6 +94,17 @@ void shop_apply_rest(struct shop *s)
     s->seq_shown = s->feed.seq;
 }
 
+void shop_publish_beyond_gap(struct shop *s)
+{
+    struct bus_message *m = feed_take(&s->feed);
+    m->seq = s->seq_shown;
+    m->reach = s->feed.seq;
+    availability_apply(s->service, m);
+    remember_unmarked(s, m);
+    shop_mark(s);
+    shop_turn(s);
+}
+
 void shop_mark(struct shop *s)
 {
     hub_mark(s->hub, s->unmarked, s->unmarked_len, s->mono_ms * 1000000);

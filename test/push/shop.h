@@ -36,6 +36,8 @@ void shop_apply(struct shop *s);
 /* The same, seen from between the moments when the entries and when the seq of the view are replaced. */
 void shop_apply_half(struct shop *s);
 void shop_apply_rest(struct shop *s);
+/* What was collected, while the view misses a change before it. */
+void shop_publish_beyond_gap(struct shop *s);
 void shop_mark(struct shop *s);
 void shop_turn(struct shop *s);
 /* Apply, mark, turn. */

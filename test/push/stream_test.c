@@ -197,6 +197,38 @@ static void a_stream_may_follow_500_skus(void **state)
     shop_release(&s);
 }
 
+/* A follower of a broker may miss a change for long. What it has of others is shown, and who resumes misses nothing. */
+static void a_change_beyond_a_gap_is_told_and_its_id_is_from_before(void **state)
+{
+    struct fixture *x = *state;
+    stock_up(&x->shop);
+    connect_and_read(x);
+    x->shop.feed.seq++; /* 7 is lost */
+    shop_change(&x->shop, 1, 9);
+    shop_publish_beyond_gap(&x->shop);
+    assert_int_equal(x->client.wakes, 1);
+    client_read_all(&x->client, 4096);
+    expect_frame(&x->expected, &x->shop, 1, "7-6");
+    assert_expected(x);
+    client_assert_up_to_date(&x->client);
+    x->shop.mono_ms += STREAM_UNREAD_MS_MAX;
+    shop_turn(&x->shop);
+    assert_int_equal(x->client.cuts, 0);
+    client_break(&x->client);
+    x->client.strict = false;
+    client_connect(&x->client);
+    client_read_all(&x->client, 4096);
+    assert_int_equal(x->client.resets, 0);
+    assert_int_equal(x->client.frames, 1); /* the same version once more */
+    client_clear_text(&x->client);
+    shop_apply_rest(&x->shop); /* 7 was of an item that nobody follows */
+    shop_change(&x->shop, 2, 9);
+    shop_publish(&x->shop);
+    client_read_all(&x->client, 4096);
+    expect_frame(&x->expected, &x->shop, 2, "7-9");
+    assert_expected(x);
+}
+
 /* --- bytes -------------------------------------------------------------------------------------------------- */
 
 static void any_size_of_fill_gives_the_same_bytes(void **state)
@@ -495,6 +527,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(changes_in_between_are_left_out_and_the_newest_is_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_slow_client_does_not_hold_up_another, set_up, tear_down),
         cmocka_unit_test(a_stream_may_follow_500_skus),
+        cmocka_unit_test_setup_teardown(a_change_beyond_a_gap_is_told_and_its_id_is_from_before, set_up, tear_down),
         cmocka_unit_test_setup_teardown(any_size_of_fill_gives_the_same_bytes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_begun_frame_is_finished_before_the_newer_one, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_frame_that_does_not_fit_waits_whole, set_up, tear_down),
