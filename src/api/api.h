@@ -24,9 +24,10 @@ struct api_options {
     struct availability *availability;
     bool shows_when_leading;     /* availability comes with api_lead; else, without it, there is none here */
     struct forwarder *forwarder; /* borrowed; NULL: what is not here is refused */
-    uint64_t stream_epoch;       /* names this life of the store in ids of stream events: the store's epoch */
-    struct str openapi_json;     /* borrowed: the body of GET /openapi.json */
-    unsigned threads;            /* HTTP threads: as in http_options */
+    /* Names this life of the store in ids of stream events: the store's epoch. 0: that of the stream which is followed. */
+    uint64_t stream_epoch;
+    struct str openapi_json; /* borrowed: the body of GET /openapi.json */
+    unsigned threads;        /* HTTP threads: as in http_options */
 };
 
 struct api *api_new(const struct api_options *options);

@@ -98,13 +98,20 @@ static void refuse_unknown(struct exchange *x, const struct followed *f)
     buf_release(&members);
 }
 
+/* The same on every node, so that a page may go on at another one. */
+static uint64_t epoch_of(const struct api *api)
+{
+    uint64_t followed = availability_epoch(api_availability(api));
+    return followed != 0 ? followed : api->options.stream_epoch;
+}
+
 static void open_page(struct exchange *x, struct api *api, const struct followed *f, struct stream_resume resume)
 {
     struct page *page = mem_new(sizeof(*page));
     page->exchange = x;
     const struct stream_io io = {.ctx = page, .wake = page_wake, .cut = page_cut};
-    page->stream = stream_open(
-        api_thread_of(api, x)->hub, f->entries, f->len, resume, api->options.stream_epoch, io, clock_mono_ms());
+    page->stream =
+        stream_open(api_thread_of(api, x)->hub, f->entries, f->len, resume, epoch_of(api), io, clock_mono_ms());
     exchange_set_header(x, "Cache-Control", STR("no-cache, no-transform"));
     exchange_set_header(x, "X-Accel-Buffering", STR("no"));
     page->open = true;

@@ -138,6 +138,12 @@ bool availability_ask(struct availability *a, struct availability_question *q);
  */
 int64_t availability_age_ms(const struct availability *a);
 
+/*
+ * Names the life of the store that a follower shows: the epoch of the last leader that it has heard of, 0 before the first.
+ * On the local bus always 0. Any thread.
+ */
+uint64_t availability_epoch(const struct availability *a);
+
 struct availability_metrics {
     uint64_t skus;
     uint64_t seq;

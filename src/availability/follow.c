@@ -31,7 +31,7 @@ struct follow {
     atomic_bool ending;
     /* Written by the thread, read by anyone; 0: none yet. */
     _Atomic int64_t fresh_mono_ms, fresh_wall_ms;
-    _Atomic uint64_t seq_known, gaps, fills, fill_failures;
+    _Atomic uint64_t epoch, seq_known, gaps, fills, fill_failures;
 };
 
 /*
@@ -83,6 +83,16 @@ void follow_free(struct follow *f)
     mem_free(f);
 }
 
+static void show(struct follow *f)
+{
+    const struct follower *s = &f->follower;
+    atomic_store(&f->fresh_wall_ms, s->fresh_wall_ms);
+    atomic_store(&f->fresh_mono_ms, s->fresh_mono_ms);
+    atomic_store(&f->epoch, s->epoch);
+    atomic_store_explicit(&f->seq_known, s->seq_known, memory_order_relaxed);
+    atomic_store_explicit(&f->gaps, s->gaps, memory_order_relaxed);
+}
+
 enum err follow_open(struct follow *f, struct err_note *note)
 {
     struct bus_position kept;
@@ -94,6 +104,7 @@ enum err follow_open(struct follow *f, struct err_note *note)
         log_line(LOG_INFO, "kept_loaded", "seq=%" PRIu64 " items=%" PRIu64, kept.seq, kept.items);
     }
     f->follower.apply = apply_cb;
+    show(f);
     return e == ERR_NOT_FOUND ? ERR_OK : e;
 }
 
@@ -165,15 +176,6 @@ static void keep_when_due(struct follow *f, bool ends)
  * The thread.
  */
 
-static void show(struct follow *f)
-{
-    const struct follower *s = &f->follower;
-    atomic_store(&f->fresh_wall_ms, s->fresh_wall_ms);
-    atomic_store(&f->fresh_mono_ms, s->fresh_mono_ms);
-    atomic_store_explicit(&f->seq_known, s->seq_known, memory_order_relaxed);
-    atomic_store_explicit(&f->gaps, s->gaps, memory_order_relaxed);
-}
-
 static void hear(struct follow *f)
 {
     const struct bus_message *m = bus_receive(f->availability->bus, TURN_MS);
@@ -230,6 +232,11 @@ int64_t follow_age_ms(const struct follow *f)
     int64_t made = clock_wall_ms() - atomic_load(&f->fresh_wall_ms);
     int64_t age = heard > made ? heard : made;
     return age > 0 ? age : 0;
+}
+
+uint64_t follow_epoch(const struct follow *f)
+{
+    return atomic_load(&f->epoch);
 }
 
 void follow_metrics(const struct follow *f, struct availability_metrics *out)

@@ -17,6 +17,7 @@ void follow_end(struct follow *f);
 
 /* Any thread. */
 int64_t follow_age_ms(const struct follow *f);
+uint64_t follow_epoch(const struct follow *f);
 void follow_metrics(const struct follow *f, struct availability_metrics *out);
 
 #endif

@@ -155,6 +155,11 @@ int64_t availability_age_ms(const struct availability *a)
     return a->follow == NULL ? 0 : follow_age_ms(a->follow);
 }
 
+uint64_t availability_epoch(const struct availability *a)
+{
+    return a->follow == NULL ? 0 : follow_epoch(a->follow);
+}
+
 void availability_metrics(const struct availability *a, struct availability_metrics *out)
 {
     const struct view *v = &a->view;

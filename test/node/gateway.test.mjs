@@ -275,6 +275,8 @@ test('an event arrives while its request is open', async () => {
   await until(() => /"sku":"GATE"/.test(stream.text), 'the first event');
   assert.equal(stream.headers['content-type'], 'text/event-stream');
   assert.equal(stream.headers['content-encoding'], undefined);
+  /* The epoch is inventory's, so that an id from before the store was replaced is known as such. */
+  assert.match(stream.text, /^id: 1-\d+$/m);
   for (let i = 0; i < 3; i++) {
     const before = stream.text.length;
     await reserve();
