@@ -139,8 +139,13 @@ static bool has_connection(struct cached *c)
         return true;
     }
     cached_refuse_questions(c);
-    if (clock_mono_ms() < c->connect_due_ms || !cached_went_well(c, cache_connect(c->cache, &note), &note)) {
+    if (clock_mono_ms() < c->connect_due_ms) {
         return false;
+    }
+    /* That it connects is no sign that it is back: it may be full, and refuse every write. */
+    enum err e = cache_connect(c->cache, &note);
+    if (e != ERR_OK) {
+        return cached_went_well(c, e, &note);
     }
     cached_lock(c);
     c->takes_questions = true;

@@ -9,6 +9,7 @@
 #include "bus/local/local.h"
 #include "feed.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -28,6 +29,7 @@ struct fake {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool away;
+    bool full;    /* connects, and refuses what is put */
     bool stopped; /* calls do not return */
     bool inside;  /* one is in such a call */
     struct {
@@ -84,6 +86,7 @@ fake_put(struct cache *c, const struct cache_entry *entries, size_t len, uint32_
     (void)note;
     pthread_mutex_lock(&f->lock);
     enum err e = fake_enter(f);
+    e = f->full ? ERR_IO : e;
     for (size_t i = 0; e == ERR_OK && i < len; i++) {
         size_t at = fake_find(f, entries[i].key);
         bool hot = str_equal(entries[i].key, STR("onhand:hot:default"));
@@ -339,6 +342,46 @@ static void a_cache_that_was_away_has_everything_again(void **state)
     UNTIL(cache_has_all(x) && metrics_of(x).cache_dirty == 0);
 }
 
+static size_t lines_with(const char *path, const char *event)
+{
+    char line[1024];
+    size_t count = 0;
+    FILE *file = fopen(path, "re");
+    assert_non_null(file);
+    while (fgets(line, sizeof(line), file) != NULL) {
+        count += strstr(line, event) != NULL;
+    }
+    (void)fclose(file);
+    return count;
+}
+
+/* It is connected to twice a second; that is no news. */
+static void a_cache_that_refuses_everything_is_logged_once(void **state)
+{
+    struct fixture *x = *state;
+    char path[128];
+    (void)snprintf(path, sizeof(path), "%s/log", x->dir);
+    int log = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    int before = dup(STDERR_FILENO);
+    assert_true(log >= 0 && before >= 0);
+    assert_int_equal(dup2(log, STDERR_FILENO), STDERR_FILENO);
+    begin(x, false);
+    x->fake->full = true;
+    stock_all(x, 1);
+    availability_apply(x->service, feed_take(&x->feed));
+    assert_int_equal(availability_start(x->service, NULL), ERR_OK);
+    UNTIL(metrics_of(x).cache_failures >= 3);
+    size_t away = lines_with(path, "event=cache_is_away");
+    size_t back = lines_with(path, "event=cache_is_back");
+    fake_set(x->fake, &x->fake->full, false);
+    UNTIL(cache_has_all(x) && lines_with(path, "event=cache_is_back") == 1);
+    assert_int_equal(dup2(before, STDERR_FILENO), STDERR_FILENO);
+    close(before);
+    close(log);
+    assert_int_equal(away, 1);
+    assert_int_equal(back, 0);
+}
+
 static void what_changed_last_is_written_at_the_end(void **state)
 {
     struct fixture *x = *state;
@@ -523,6 +566,7 @@ int main(void)
         TEST(what_was_there_before_the_start_and_what_changes_is_written),
         TEST(a_cache_that_stops_holds_up_nobody),
         TEST(a_cache_that_was_away_has_everything_again),
+        TEST(a_cache_that_refuses_everything_is_logged_once),
         TEST(what_changed_last_is_written_at_the_end),
         TEST(what_is_read_most_is_listed),
         TEST(questions_are_answered_from_the_cache),
