@@ -196,6 +196,14 @@ test('pods have no rights, and read their secrets by reference', () => {
   }
 });
 
+test('pods of availability are not all left out when what they follow is away', () => {
+  const { spec } = rendered().find(({ kind }) => kind === 'Deployment').spec.template;
+  const [{ startupProbe, readinessProbe, livenessProbe }] = spec.containers;
+  assert.equal(startupProbe.httpGet.path, '/readyz');
+  assert.equal(readinessProbe.httpGet.path, '/livez');
+  assert.equal(livenessProbe.httpGet.path, '/livez');
+});
+
 test('availability nodes know all nodes of inventory by their names', () => {
   const objects = rendered('inventory.replicas=3');
   const set = objects.find(({ kind }) => kind === 'StatefulSet');

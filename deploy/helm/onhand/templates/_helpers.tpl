@@ -44,19 +44,11 @@ securityContext:
 ports:
   - name: http
     containerPort: 8080
-startupProbe:
-  httpGet: { path: /livez, port: http }
-  periodSeconds: 2
-  failureThreshold: 150
 livenessProbe:
   httpGet: { path: /livez, port: http }
   periodSeconds: 5
   timeoutSeconds: 3
   failureThreshold: 6
-readinessProbe:
-  httpGet: { path: /readyz, port: http }
-  periodSeconds: 2
-  timeoutSeconds: 2
 volumeMounts:
   - name: data
     mountPath: /var/lib/onhand
