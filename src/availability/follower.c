@@ -107,6 +107,11 @@ static void give_rows(struct follower *f, struct bus_message *m)
     f->apply(f->ctx, m);
 }
 
+static uint64_t less(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 /* The run that waited behind the gap joins when the gap is closed. */
 static void join_run(struct follower *f)
 {
@@ -147,16 +152,21 @@ static void count_item(struct follower *f, uint64_t number)
  * Positions.
  */
 
-static bool is_cut(const struct follower *f, const struct bus_position *p)
-{
-    return f->begun && p->epoch > f->epoch && (p->seq < f->seq || p->items < f->items);
-}
-
 /* Later, by the same leader's count, and yet less than what was named before: a store that was set back starts so. */
 static bool goes_back(const struct bus_position *before, const struct bus_position *p)
 {
     return p->epoch == before->epoch && p->time_ms > before->time_ms &&
         (p->seq < before->seq || p->items < before->items);
+}
+
+/*
+ * What the bus has brought was committed before a later leader began. What was asked for may be beyond a position that was on
+ * its way: that says nothing.
+ */
+static bool is_cut(const struct follower *f, const struct bus_position *p)
+{
+    return f->begun && p->epoch > f->epoch &&
+        (p->seq < less(f->seq, f->heard_seq) || p->items < less(f->items, f->heard_items));
 }
 
 /*
@@ -175,6 +185,8 @@ static void hear_position(struct follower *f, const struct bus_position *p, int6
     }
     f->cut = f->cut || is_cut(f, p);
     f->epoch = p->epoch;
+    f->heard_seq = greater(f->heard_seq, p->seq);
+    f->heard_items = greater(f->heard_items, p->items);
     f->seq_known = greater(f->seq_known, p->seq);
     f->items_known = greater(f->items_known, p->items);
     f->claim = *p;
@@ -191,15 +203,18 @@ static void note_freshness(struct follower *f)
     }
 }
 
+/* The position first: some of the rows that came with it may have been published after it. */
 void follower_take(struct follower *f, struct bus_message *m, int64_t mono_ms)
 {
+    hear_position(f, &m->position, mono_ms);
     for (size_t i = 0; i < m->items_len; i++) {
         count_item(f, m->items[i].item);
+        f->heard_items = greater(f->heard_items, m->items[i].item);
     }
     for (size_t i = 0; i < m->levels_len; i++) {
         count_movement(f, m->levels[i].seq);
+        f->heard_seq = greater(f->heard_seq, m->levels[i].seq);
     }
-    hear_position(f, &m->position, mono_ms);
     give_rows(f, m);
     note_freshness(f);
 }
@@ -347,6 +362,8 @@ void follower_restore_end(struct follower *f, const struct bus_position *at)
     f->seq_known = at->seq;
     f->items = at->items;
     f->items_known = at->items;
+    f->heard_seq = at->seq;
+    f->heard_items = at->items;
     struct bus_message end = {0};
     give_rows(f, &end);
 }

@@ -40,6 +40,8 @@ struct follower {
     /* Known to exist. */
     uint64_t seq_known;
     uint64_t items_known;
+    /* The newest that the bus brought, here or in an earlier life. */
+    uint64_t heard_seq, heard_items;
     /* A run of movements behind the first gap that is there already; 0: none. */
     uint64_t run_from, run_to;
 

@@ -381,7 +381,10 @@ static void a_stream_that_became_shorter_is_noticed(void **state)
     move(w);
     move(w);
     answer_all(w);
-    struct collect c = {.position = {2, 1, 1, NOW_MS}};
+    send_some(w, 0, 0, false);
+    w->epoch = 2;
+    w->seq = 1;
+    struct collect c = {.position = position(w)};
     give(w, &c);
     assert_true(follower_is_cut(&w->follower));
     collect_release(&c);
@@ -476,6 +479,55 @@ static void a_store_that_was_set_back_by_one_leader_is_noticed(void **state)
     assert_int_equal(w->follower.fresh_wall_ms, w->now_ms - 500);
     answer_all(w);
     assert_true(follower_is_cut(&w->follower));
+    world_free(w);
+}
+
+/* It closed a gap with what inventory had by then, while the new leader's first position was on its way. */
+static void a_follower_ahead_of_a_new_leader_is_not_cut(void **state)
+{
+    (void)state;
+    struct world *w = world_known(15, 3, 20);
+    struct collect c = {0};
+    uint64_t after;
+    for (int i = 0; i < 30; i++) {
+        move(w);
+    }
+    collect_level(&c, &w->movements[24]); /* those before are lost */
+    give(w, &c);
+    assert_int_equal(follower_wants(&w->follower, &after), FOLLOWER_WANTS_MOVEMENTS);
+    answer_all(w);
+    assert_int_equal(w->follower.seq, 50);
+    w->epoch++;
+    w->now_ms += 500;
+    c.position = (struct bus_position){w->epoch, 30, w->items, w->now_ms};
+    give(w, &c);
+    assert_int_equal(follower_wants(&w->follower, &after), FOLLOWER_WANTS_CATALOGUE);
+    answer_all(w);
+    assert_false(follower_is_cut(&w->follower));
+    assert_int_equal(w->follower.fresh_wall_ms, w->now_ms);
+    assert_equal_to_inventory(w);
+    collect_release(&c);
+    world_free(w);
+}
+
+/* What is collected from the bus may hold rows that were published behind the position. */
+static void a_new_leader_that_goes_on_at_once_does_not_cut(void **state)
+{
+    (void)state;
+    struct world *w = world_known(16, 3, 20);
+    w->epoch++;
+    w->now_ms += 500;
+    struct collect c = {.position = position(w)};
+    for (int i = 0; i < 5; i++) {
+        move(w);
+        collect_level(&c, &w->movements[w->seq - 1]);
+    }
+    give(w, &c);
+    assert_false(follower_is_cut(&w->follower));
+    answer_all(w);
+    assert_equal_to_inventory(w);
+    assert_int_equal(w->follower.fresh_wall_ms, w->now_ms);
+    collect_release(&c);
     world_free(w);
 }
 
@@ -647,6 +699,8 @@ int main(void)
         cmocka_unit_test(a_store_that_was_set_back_by_several_leaders_is_noticed),
         cmocka_unit_test(a_store_that_was_set_back_by_one_leader_is_noticed),
         cmocka_unit_test(an_older_position_says_nothing),
+        cmocka_unit_test(a_new_leader_that_goes_on_at_once_does_not_cut),
+        cmocka_unit_test(a_follower_ahead_of_a_new_leader_is_not_cut),
         cmocka_unit_test(it_is_not_fresh_while_it_is_unsure),
         cmocka_unit_test(another_store_with_more_in_it_is_noticed),
         cmocka_unit_test(a_store_that_took_over_within_an_epoch_is_noticed),
