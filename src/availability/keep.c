@@ -1,5 +1,6 @@
 #include "availability/keep.h"
 
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "bus/collect.h"
@@ -10,7 +11,7 @@
 #include <unistd.h>
 
 /* Of the file's form: another one is a copy that this program cannot read. */
-#define KEEP_VERSION 1
+#define KEEP_VERSION 2
 #define LOAD_ROWS 1000
 
 enum keep_statement {
@@ -46,15 +47,26 @@ static const char *const texts[KEEP_COUNT] = {
     [KEEP_READ_LEVELS] = "SELECT sku, location, version, seq, time_ms, " QUANTITIES " FROM level",
 };
 
-static const char schema[] =
-    "CREATE TABLE position (partition INTEGER NOT NULL, epoch INTEGER NOT NULL, seq INTEGER NOT "
-    "NULL, items INTEGER NOT NULL, time_ms INTEGER NOT NULL) STRICT;"
-    "CREATE TABLE item (sku TEXT PRIMARY KEY, defined_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
-    "CREATE TABLE level (sku TEXT NOT NULL, location TEXT NOT NULL, version INTEGER NOT NULL, "
-    "seq INTEGER NOT NULL, time_ms INTEGER NOT NULL, on_hand INTEGER NOT NULL, "
-    "reserved INTEGER NOT NULL, committed INTEGER NOT NULL, damaged INTEGER NOT NULL, "
-    "quality_control INTEGER NOT NULL, safety_stock INTEGER NOT NULL, incoming INTEGER NOT NULL, "
-    "PRIMARY KEY (sku, location)) STRICT, WITHOUT ROWID;";
+/* What the view would not take is damage. SQLite looks at these constraints, too, when it checks a file. */
+#define BYTES(column) "length(CAST(" column " AS BLOB))"
+#define SCHEMA                                                                                                                                   \
+    "CREATE TABLE position (partition INTEGER NOT NULL, epoch INTEGER NOT NULL CHECK (epoch >= 0), "                                             \
+    "seq INTEGER NOT NULL CHECK (seq >= 0), items INTEGER NOT NULL CHECK (items BETWEEN 0 AND %d), "                                             \
+    "time_ms INTEGER NOT NULL CHECK (time_ms BETWEEN 0 AND %lld)) STRICT;"                                                                       \
+    "CREATE TABLE item (sku TEXT PRIMARY KEY CHECK (" BYTES(                                                                                     \
+        "sku") " BETWEEN 1 AND %d), "                                                                                                            \
+               "defined_ms INTEGER NOT NULL CHECK (defined_ms BETWEEN 0 AND %lld)) STRICT, WITHOUT ROWID;"                                       \
+               "CREATE TABLE level (sku TEXT NOT NULL CHECK (" BYTES(                                                                            \
+                   "sku") " BETWEEN 1 AND %d), "                                                                                                 \
+                          "location TEXT NOT NULL CHECK (" BYTES(                                                                                \
+                              "location") " BETWEEN 1 AND %d), "                                                                                 \
+                                          "version INTEGER NOT NULL CHECK (version BETWEEN 1 AND %lld), seq INTEGER NOT NULL CHECK (seq >= 0), " \
+                                          "time_ms INTEGER NOT NULL CHECK (time_ms BETWEEN 0 AND %lld), on_hand INTEGER NOT NULL, "              \
+                                          "reserved INTEGER NOT NULL, committed INTEGER NOT NULL, damaged INTEGER NOT NULL, "                    \
+                                          "quality_control INTEGER NOT NULL, safety_stock INTEGER NOT NULL, incoming INTEGER NOT NULL, "         \
+                                          "PRIMARY KEY (sku, location), CHECK (min(" QUANTITIES                                                  \
+                                          ") >= 0 AND max(" QUANTITIES ") <= %lld)) "                                                            \
+                                          "STRICT, WITHOUT ROWID;"
 
 struct keep {
     sqlite3 *db;
@@ -120,10 +132,12 @@ static enum err make_schema(struct keep *k, struct err_note *note)
     if (read_number(k, "PRAGMA user_version") == KEEP_VERSION) {
         return ERR_OK;
     }
-    char sql[sizeof(schema) + 256];
+    char sql[sizeof(SCHEMA) + 512];
     int len = snprintf(
-        sql, sizeof(sql), "BEGIN; %s INSERT INTO position VALUES (%u, 0, 0, 0, 0); PRAGMA user_version = %d; COMMIT",
-        schema, k->partition, KEEP_VERSION);
+        sql, sizeof(sql),
+        "BEGIN; " SCHEMA " INSERT INTO position VALUES (%u, 0, 0, 0, 0); PRAGMA user_version = %d; COMMIT", ITEMS_MAX,
+        TIME_MS_MAX, SKU_BYTES_MAX, TIME_MS_MAX, SKU_BYTES_MAX, LOCATION_BYTES_MAX, LEVEL_VERSION_MAX, TIME_MS_MAX,
+        QUANTITY_MAX, k->partition, KEEP_VERSION);
     check(len > 0 && (size_t)len < sizeof(sql));
     return run_sql(k, sql, note);
 }
