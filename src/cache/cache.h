@@ -14,7 +14,10 @@
 #include "base/err.h"
 #include "base/str.h"
 
-/* Connecting, and each answer, may take this long. Finding the address of a name is apart. */
+/*
+ * Connecting, and each answer, may take this long. A call that waits for many answers takes a few times as long at most.
+ * Finding the address of a name is apart.
+ */
 #define CACHE_WAIT_MS 200
 /* After a failure the server is left alone for this long. */
 #define CACHE_RETRY_MS 500

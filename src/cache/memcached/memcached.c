@@ -1,5 +1,6 @@
 #include "cache/memcached/memcached.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 #include <libmemcached/memcached.h>
@@ -8,6 +9,8 @@
 #define KEY_BYTES_MAX 250
 /* Two nodes may write the same key at the same time: then the one that was second looks again. */
 #define ROUNDS_MAX 8
+/* A call makes an exchange for each key that it writes, and reads many answers: all of them together have this time. */
+#define CALL_MS 2000
 
 struct key {
     char text[KEY_BYTES_MAX];
@@ -19,6 +22,7 @@ struct cache_memcached {
     char *host; /* owned */
     uint16_t port;
     memcached_st *client;             /* NULL: no connection */
+    int64_t until_ms;                 /* of the call; monotonic */
     struct key keys[CACHE_BATCH_MAX]; /* of the call */
     struct {
         bool wanted; /* to be written, still */
@@ -101,6 +105,16 @@ static enum err failed(struct cache_memcached *m, memcached_return_t why, struct
     return ERR_IO;
 }
 
+static void begin_call(struct cache_memcached *m)
+{
+    m->until_ms = clock_mono_ms() + CALL_MS;
+}
+
+static bool is_late(const struct cache_memcached *m)
+{
+    return clock_mono_ms() > m->until_ms;
+}
+
 static void set(memcached_st *client, memcached_behavior_t what, uint64_t value)
 {
     memcached_return_t done = memcached_behavior_set(client, what, value);
@@ -145,13 +159,16 @@ ask(struct cache_memcached *m, const size_t *numbers, size_t len, result_fn fn, 
         return failed(m, done, note);
     }
     memcached_result_st *result;
-    while ((result = memcached_fetch_result(m->client, NULL, &done)) != NULL) {
+    while (!is_late(m) && (result = memcached_fetch_result(m->client, NULL, &done)) != NULL) {
         const char *text = memcached_result_key_value(result);
         size_t at = key_find(m, CACHE_BATCH_MAX, text, memcached_result_key_length(result));
         if (done == MEMCACHED_SUCCESS && at < CACHE_BATCH_MAX) {
             fn(m, at, result, ctx);
         }
         memcached_result_free(result);
+    }
+    if (is_late(m)) {
+        return failed(m, MEMCACHED_TIMEOUT, note);
     }
     return done == MEMCACHED_END || done == MEMCACHED_NOTFOUND ? ERR_OK : failed(m, done, note);
 }
@@ -191,6 +208,7 @@ get_all(struct cache *c, const struct str *keys, size_t len, cache_got_fn got, v
         numbers[i] = i;
     }
     forget_keys_from(m, len);
+    begin_call(m);
     return ask(m, numbers, len, give, &getting, note);
 }
 
@@ -231,7 +249,7 @@ static enum err store_wanted(
         if (!m->puts[i].wanted) {
             continue;
         }
-        memcached_return_t done = store_one(m, i, &entries[i], ttl_s);
+        memcached_return_t done = is_late(m) ? MEMCACHED_TIMEOUT : store_one(m, i, &entries[i], ttl_s);
         if (done != MEMCACHED_SUCCESS && !is_overtaken(done)) {
             return failed(m, done, note);
         }
@@ -263,6 +281,7 @@ put_all(struct cache *c, const struct cache_entry *entries, size_t len, uint32_t
         m->puts[i].wanted = true;
     }
     forget_keys_from(m, len);
+    begin_call(m);
     for (int round = 0; (wanted = list_wanted(m, len, numbers)) > 0; round++) {
         if (round == ROUNDS_MAX) {
             return failed(m, MEMCACHED_DATA_EXISTS, note);
