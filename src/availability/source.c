@@ -94,12 +94,14 @@ static void set(CURL *curl, CURLoption option, long value)
     check(code == CURLE_OK);
 }
 
-static CURLcode perform(struct source *s, const char *url)
+static CURLcode perform(struct source *s, const char *url, bool is_last)
 {
     curl_easy_reset(s->curl);
     set(s->curl, CURLOPT_NOSIGNAL, 1);
     set(s->curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_WAIT_MS);
     set(s->curl, CURLOPT_TIMEOUT_MS, SOURCE_WAIT_MS);
+    set(s->curl, CURLOPT_LOW_SPEED_LIMIT, is_last ? 0 : 1);
+    set(s->curl, CURLOPT_LOW_SPEED_TIME, is_last ? 0 : SOURCE_SILENCE_S);
     CURLcode code = curl_easy_setopt(s->curl, CURLOPT_PROTOCOLS_STR, "http,https");
     check(code == CURLE_OK);
     code = curl_easy_setopt(s->curl, CURLOPT_PROXY, ""); /* as for what is forwarded: not that of the environment */
@@ -118,7 +120,7 @@ static CURLcode perform(struct source *s, const char *url)
     return curl_easy_perform(s->curl);
 }
 
-static enum err ask(struct source *s, const char *base, const char *target, struct err_note *note)
+static enum err ask(struct source *s, const char *base, const char *target, bool is_last, struct err_note *note)
 {
     char url[2048];
     int len = snprintf(url, sizeof(url), "%s%s", base, target);
@@ -126,7 +128,7 @@ static enum err ask(struct source *s, const char *base, const char *target, stru
         return err_note_set(note, ERR_CONFIG, "an address of inventory is too long");
     }
     buf_clear(&s->answer);
-    CURLcode code = perform(s, url);
+    CURLcode code = perform(s, url, is_last);
     if (code != CURLE_OK) {
         return err_note_set(note, ERR_IO, "%s: %s", base, curl_easy_strerror(code));
     }
@@ -299,7 +301,7 @@ static enum err ask_all(struct source *s, const struct question *q, struct err_n
     enum err e = err_note_set(note, ERR_IO, "no address of inventory is configured");
     for (size_t i = 0; i < s->urls_len && e != ERR_OK && !atomic_load(&s->ended); i++) {
         size_t at = (s->at + i) % s->urls_len;
-        e = ask(s, s->urls[at], q->target, note);
+        e = ask(s, s->urls[at], q->target, i + 1 == s->urls_len, note);
         if (e == ERR_OK && !take_answer(s, q)) {
             e = err_note_set(note, ERR_IO, "%s: not an answer of inventory", s->urls[at]);
         }

@@ -9,6 +9,8 @@
 
 /* A request may take this long before the next address is tried. */
 #define SOURCE_WAIT_MS 10000
+/* One that is connected and says nothing, as a process that stands still, is passed over after this, unless it is the last. */
+#define SOURCE_SILENCE_S 3
 #define SOURCE_PAGE 1000
 
 struct source;

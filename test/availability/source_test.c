@@ -2,6 +2,7 @@
 #include "test.h"
 
 #include "availability/source.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "puppet.h"
 
@@ -130,6 +131,18 @@ static void a_version_that_cannot_be_is_no_answer(void **state)
     }
 }
 
+/* The follower takes nothing from the bus as long. */
+static void one_that_stands_still_is_passed_over_soon(void **state)
+{
+    struct fixture *x = *state;
+    puppet_act(&x->nodes[0], PUPPET_SILENT);
+    answer(&x->nodes[1], PAGE(ITEM("1"), "null"));
+    int64_t begun_ms = clock_mono_ms();
+    assert_int_equal(ask(x, 0), ERR_OK);
+    assert_true(clock_mono_ms() - begun_ms < SOURCE_WAIT_MS);
+    assert_int_equal(puppet_requests(&x->nodes[0]), 1);
+}
+
 static void *ask_movements(void *arg)
 {
     struct fixture *x = arg;
@@ -159,6 +172,7 @@ int main(void)
         TEST(an_address_may_end_with_slashes),
         TEST(a_page_that_leads_nowhere_is_no_answer),
         TEST(a_version_that_cannot_be_is_no_answer),
+        TEST(one_that_stands_still_is_passed_over_soon),
         TEST(a_question_ends_when_the_node_stops),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

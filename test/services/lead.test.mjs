@@ -13,6 +13,10 @@ const CUT_OFF_MS_MAX = 20000;
 const EXIT_IN_USE = 75;
 const LOAD_WRITES = 300;
 
+/* A change of lead is no reason to begin anew. */
+const assertNotCut = (cluster) =>
+  cluster.availabilities.forEach(({ process }) => assert.doesNotMatch(process.log, /stream_was_cut/, process.name));
+
 async function killLeader({ cluster, load, figure }, round) {
   const { leader, other } = await cluster.leaderAndOther();
   await load.writes(LOAD_WRITES);
@@ -34,6 +38,7 @@ scenario('the leader is killed', {}, async (it) => {
       await killLeader(it, round);
     }
   });
+  assertNotCut(it.cluster);
 });
 
 scenario('the leader is killed while orders go all their ways', {}, async ({ cluster, seed, load, figure }) => {
