@@ -27,12 +27,17 @@
 #define QUEUE_INIT(q) ((q)->head = NULL, (q)->end = &(q)->head)
 #define QUEUE_PUT(q, node) ((node)->next = NULL, *(q)->end = (node), (q)->end = &(node)->next)
 
+struct thread {
+    pthread_t id;
+    bool runs;
+};
+
 /* A thread that reads the store for others, one query after the other. */
 struct desk {
     struct inventory *inv;
     const char *name;
     struct store_reader *reader;
-    pthread_t thread;
+    struct thread thread;
     pthread_cond_t wakes;
     QUEUE(struct query) queries;
     uint64_t queries_len;
@@ -42,7 +47,7 @@ struct inventory {
     struct inventory_options options;
     struct sequencer *sequencer;
     struct ledger_clock clock;
-    pthread_t sequencer_thread, store_thread;
+    struct thread sequencer_thread, store_thread;
     struct desk lookup_desk, query_desk;
     struct store_reader *relay_reader;
     struct relay *relay; /* NULL: nobody outside follows */
@@ -586,13 +591,22 @@ void inventory_snapshot(struct inventory *inv, void (*fn)(void *ctx, const struc
     mem_free(s.message.items);
 }
 
-static enum err thread_start(pthread_t *thread, void *(*fn)(void *arg), void *arg, struct err_note *note)
+static enum err thread_start(struct thread *t, void *(*fn)(void *arg), void *arg, struct err_note *note)
 {
-    int error = pthread_create(thread, NULL, fn, arg);
+    int error = pthread_create(&t->id, NULL, fn, arg);
+    t->runs = error == 0;
     return error == 0 ? ERR_OK : err_note_set(note, ERR_IO, "cannot start a thread: %s", strerror(error));
 }
 
-enum err inventory_start(struct inventory *inv, struct err_note *note)
+static void thread_join(struct thread *t)
+{
+    if (t->runs) {
+        pthread_join(t->id, NULL);
+        t->runs = false;
+    }
+}
+
+static enum err start_threads(struct inventory *inv, struct err_note *note)
 {
     TRY(thread_start(&inv->store_thread, store_main, inv, note));
     TRY(thread_start(&inv->lookup_desk.thread, desk_main, &inv->lookup_desk, note));
@@ -601,6 +615,15 @@ enum err inventory_start(struct inventory *inv, struct err_note *note)
         TRY(relay_start(inv->relay, note));
     }
     return thread_start(&inv->sequencer_thread, sequencer_main, inv, note);
+}
+
+enum err inventory_start(struct inventory *inv, struct err_note *note)
+{
+    enum err e = start_threads(inv, note);
+    if (e != ERR_OK) {
+        inventory_stop(inv); /* those that run already */
+    }
+    return e;
 }
 
 bool inventory_submit(struct inventory *inv, struct request *r)
@@ -649,16 +672,16 @@ void inventory_stop(struct inventory *inv)
     inv->stopping = true;
     pthread_cond_signal(&inv->sequencer_wakes);
     pthread_mutex_unlock(&inv->lock);
-    pthread_join(inv->sequencer_thread, NULL);
+    thread_join(&inv->sequencer_thread);
     pthread_mutex_lock(&inv->lock);
     inv->threads_end = true;
     pthread_cond_signal(&inv->store_wakes);
     pthread_cond_signal(&inv->lookup_desk.wakes);
     pthread_cond_signal(&inv->query_desk.wakes);
     pthread_mutex_unlock(&inv->lock);
-    pthread_join(inv->store_thread, NULL);
-    pthread_join(inv->lookup_desk.thread, NULL);
-    pthread_join(inv->query_desk.thread, NULL);
+    thread_join(&inv->store_thread);
+    thread_join(&inv->lookup_desk.thread);
+    thread_join(&inv->query_desk.thread);
     if (inv->relay != NULL) {
         relay_stop(inv->relay);
     }

@@ -48,6 +48,7 @@ inventory_open(const struct inventory_options *options, struct inventory **out, 
 /* Every item and level as bus messages, for a new consumer. Before inventory_start only. */
 void inventory_snapshot(struct inventory *inv, void (*fn)(void *ctx, const struct bus_message *m), void *ctx);
 
+/* After an error it does not run, and can be freed. */
 MUST_CHECK enum err inventory_start(struct inventory *inv, struct err_note *note);
 
 /*

@@ -7,6 +7,8 @@
 #include "store/memory/memory.h"
 #include "test.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <unistd.h>
 
@@ -504,6 +506,38 @@ static void the_lease_is_known_before_what_may_take_longer_than_it_runs(void **s
     pthread_mutex_destroy(&gate.lock);
 }
 
+/* The system has no thread when this has counted down (see meson.build). */
+static int threads_left = INT_MAX;
+
+int __real_pthread_create(pthread_t *id, const pthread_attr_t *attr, void *(*fn)(void *), void *arg);
+int __wrap_pthread_create(pthread_t *id, const pthread_attr_t *attr, void *(*fn)(void *), void *arg);
+
+int __wrap_pthread_create(pthread_t *id, const pthread_attr_t *attr, void *(*fn)(void *), void *arg)
+{
+    return threads_left-- > 0 ? __real_pthread_create(id, attr, fn, arg) : EAGAIN;
+}
+
+static void a_service_that_does_not_get_all_of_its_threads_is_gone(void **state)
+{
+    (void)state;
+    for (int threads = 0; threads <= 4; threads++) {
+        struct store *store = store_memory_new(0);
+        struct inventory *inv = NULL;
+        struct err_note note = {""};
+        const struct inventory_options options = {.store = store, .idempotency_keys_max = 1, .failed = on_failed};
+        assert_int_equal(inventory_open(&options, &inv, &note), ERR_OK);
+        threads_left = threads;
+        enum err e = inventory_start(inv, &note);
+        threads_left = INT_MAX;
+        assert_int_equal(e, threads < 4 ? ERR_IO : ERR_OK);
+        if (e == ERR_OK) {
+            inventory_stop(inv);
+        }
+        inventory_free(inv);
+        store_free(store);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -518,6 +552,7 @@ int main(void)
         cmocka_unit_test(an_untrusted_store_ends_the_service),
         cmocka_unit_test(a_read_sees_every_answered_write),
         cmocka_unit_test(the_lease_is_known_before_what_may_take_longer_than_it_runs),
+        cmocka_unit_test(a_service_that_does_not_get_all_of_its_threads_is_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
