@@ -428,6 +428,27 @@ static void a_load_ends_when_nobody_wants_it_any_more(void **state)
     store_free(store);
 }
 
+static void a_row_that_no_commit_wrote_ends_the_load(void **state)
+{
+    (void)state;
+    struct store *store = open_store();
+    struct scene s;
+    struct err_note note = {""};
+    begin_shop(&s, store);
+    scene_item(&s, "b", "Bee");
+    scene_receive(&s, "b", "w1", 5);
+    (void)scene_reserve(&s, "order", "a", 1, "b", 1);
+    scene_must_commit(&s);
+    assert_int_equal(load_with(store, &(struct patience){.left = 1000}, &note), ERR_OK);
+    pg_server_exec(
+        &server,
+        "UPDATE onhand.reservation_line SET seq = seq + 100 WHERE seq = (SELECT min(seq) FROM onhand.reservation_line)");
+    assert_int_equal(load_with(store, &(struct patience){.left = 1000}, &note), ERR_IO);
+    assert_non_null(strstr(note.text, "run the audit"));
+    scene_end(&s);
+    store_free(store);
+}
+
 /* Loads it anew; the seq that it has then. */
 static enum err reload(struct store *store, uint64_t *out_seq, struct err_note *note)
 {
@@ -637,6 +658,7 @@ int main(void)
         cmocka_unit_test_setup(a_commit_in_doubt_that_is_stored_is_found, setup),
         cmocka_unit_test_setup(who_was_deposed_during_an_outage_learns_it, setup),
         cmocka_unit_test_setup(a_load_ends_when_nobody_wants_it_any_more, setup),
+        cmocka_unit_test_setup(a_row_that_no_commit_wrote_ends_the_load, setup),
         cmocka_unit_test_setup(who_was_deposed_during_a_commit_learns_it, setup),
         cmocka_unit_test_setup(a_database_that_lacks_commits_is_no_place_to_go_on, setup),
         cmocka_unit_test_setup(a_server_that_does_not_answer_is_away, setup),

@@ -24,8 +24,13 @@ struct loading {
     char reference[REFERENCE_BYTES_MAX];
 };
 
-/* Takes in what begins in the row that has come, and the rows behind it that belong to it. ERR_IO: a row that no commit wrote. */
+/* Takes in what begins in the row that has come, and the rows behind it that belong to it. */
 typedef enum err (*load_fn)(struct loading *loading, struct err_note *note);
+
+static enum err refuse_row(struct err_note *note)
+{
+    return err_note_set(note, ERR_IO, "the database holds a row that was never written: run the audit");
+}
 
 static uint32_t column_u32(const struct copy *c, int column)
 {
@@ -81,7 +86,8 @@ static void read_line(const struct copy *c, struct reservation_line *out)
     };
 }
 
-static enum err read_head(struct loading *loading, struct reservation *out)
+/* False: no commit wrote that. */
+static bool read_head(struct loading *loading, struct reservation *out)
 {
     const struct copy *c = &loading->copy;
     struct str reference = copy_text(c, 6);
@@ -89,7 +95,7 @@ static enum err read_head(struct loading *loading, struct reservation *out)
     int64_t count = copy_i64(c, 7);
     if (state < 1 || state >= RESERVATION_STATE_END || count < 1 || count > RESERVATION_PARTS_MAX ||
         reference.len > sizeof(loading->reference)) {
-        return ERR_IO;
+        return false;
     }
     *out = (struct reservation){
         .seq = (uint64_t)copy_i64(c, 0),
@@ -104,7 +110,7 @@ static enum err read_head(struct loading *loading, struct reservation *out)
         memcpy(loading->reference, reference.ptr, reference.len);
         out->reference = (struct str){loading->reference, reference.len};
     }
-    return copy_bytes(c, 1, out->id.bytes, sizeof(out->id.bytes)) ? ERR_OK : ERR_IO;
+    return copy_bytes(c, 1, out->id.bytes, sizeof(out->id.bytes));
 }
 
 static enum err load_reservation(struct loading *loading, struct err_note *note)
@@ -112,14 +118,16 @@ static enum err load_reservation(struct loading *loading, struct err_note *note)
     struct copy *c = &loading->copy;
     struct reservation reservation;
     bool more = true;
-    TRY(read_head(loading, &reservation));
+    if (!read_head(loading, &reservation)) {
+        return refuse_row(note);
+    }
     for (uint32_t n = 0; n < reservation.lines_len; n++) {
         if (n > 0) {
             TRY(copy_next(c, &more, note));
         }
         if (!more || (uint64_t)copy_i64(c, 0) != reservation.seq ||
             (uint64_t)copy_i64(c, OF_LINE) != reservation.seq + n) {
-            return ERR_IO;
+            return refuse_row(note);
         }
         read_line(c, &loading->lines[n]);
     }
@@ -129,7 +137,6 @@ static enum err load_reservation(struct loading *loading, struct err_note *note)
 
 static enum err load_key(struct loading *loading, struct err_note *note)
 {
-    (void)note;
     const struct copy *c = &loading->copy;
     struct key_row key = {
         .row = (uint64_t)copy_i64(c, 0),
@@ -139,7 +146,7 @@ static enum err load_key(struct loading *loading, struct err_note *note)
         .status = (uint16_t)copy_i64(c, 5),
     };
     if (!copy_bytes(c, 4, key.fingerprint, sizeof(key.fingerprint))) {
-        return ERR_IO;
+        return refuse_row(note);
     }
     loading->keys->key(loading->keys->ctx, &key);
     return ERR_OK;
@@ -188,11 +195,7 @@ static enum err load_rows(struct loading *loading, const struct table *t, const 
     TRY(copy_begin(&loading->copy, &loading->link, sql, t->doing, note));
     TRY(copy_next(&loading->copy, &more, note));
     while (more) {
-        enum err e = t->load(loading, note);
-        if (e == ERR_IO) {
-            return err_note_set(note, e, "the database holds a row that was never written: run the audit");
-        }
-        TRY(e);
+        TRY(t->load(loading, note));
         if (++loading->rows % ROWS_ASK == 0 && is_unwanted(loading->keys)) {
             return ERR_SHUTTING_DOWN;
         }
