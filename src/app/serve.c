@@ -114,6 +114,41 @@ static void snapshot_cb(void *ctx, const struct bus_message *m)
 }
 
 /*
+ * Signals.
+ */
+
+/* Signals are taken by waiting, on the main thread; the other threads inherit the mask. */
+static void block_signals(sigset_t *out_set)
+{
+    signal(SIGPIPE, SIG_IGN);
+    sigemptyset(out_set);
+    sigaddset(out_set, SIGTERM);
+    sigaddset(out_set, SIGINT);
+    check(pthread_sigmask(SIG_BLOCK, out_set, NULL) == 0);
+}
+
+static void stop_before_begin(int number)
+{
+    (void)number;
+    _exit(EXIT_GOOD);
+}
+
+static void stop_at_once(int number)
+{
+    (void)number;
+    _exit(EXIT_DIFFERENCES);
+}
+
+/* From here on a signal ends the process at once. */
+static void unblock_signals(const sigset_t *set, void (*stop)(int number))
+{
+    struct sigaction action = {.sa_handler = stop};
+    check(sigaction(SIGTERM, &action, NULL) == 0);
+    check(sigaction(SIGINT, &action, NULL) == 0);
+    check(pthread_sigmask(SIG_UNBLOCK, set, NULL) == 0);
+}
+
+/*
  * What every role has: an API that answers, though it may have to send most of it elsewhere.
  */
 
@@ -255,9 +290,20 @@ static enum err check_advertised(const struct server *s, struct err_note *note)
     return err_note_set(note, ERR_CONFIG, "advertise: needed with host %s, as http://10.0.0.5:8080", host);
 }
 
+/* A database may keep this waiting, for another process that brings it up to date; and nothing has begun yet. */
+static enum err open_store(struct server *s, struct err_note *note)
+{
+    sigset_t signals;
+    block_signals(&signals);
+    unblock_signals(&signals, stop_before_begin);
+    enum err e = backend_store_open(s->config, &s->store, note);
+    block_signals(&signals);
+    return e;
+}
+
 static enum err start_standby(struct server *s, struct err_note *note)
 {
-    TRY(backend_store_open(s->config, &s->store, note));
+    TRY(open_store(s, note));
     TRY(check_advertised(s, note));
     if (backend_has_bus(s->config)) {
         TRY(backend_bus_open(s->config, BUS_PUBLISHES, NULL, &s->outside, note));
@@ -446,31 +492,6 @@ static void print_ready(const struct server *s)
     fflush(stdout); /* a closed stdout is no reason to stop serving */
 }
 
-/* Signals are taken by waiting, on the main thread; the other threads inherit the mask. */
-static void block_signals(sigset_t *out_set)
-{
-    signal(SIGPIPE, SIG_IGN);
-    sigemptyset(out_set);
-    sigaddset(out_set, SIGTERM);
-    sigaddset(out_set, SIGINT);
-    check(pthread_sigmask(SIG_BLOCK, out_set, NULL) == 0);
-}
-
-static void stop_at_once(int number)
-{
-    (void)number;
-    _exit(EXIT_DIFFERENCES);
-}
-
-/* From here on a second signal ends the process at once: what was acknowledged is durable all the same. */
-static void unblock_signals(const sigset_t *set)
-{
-    struct sigaction action = {.sa_handler = stop_at_once};
-    check(sigaction(SIGTERM, &action, NULL) == 0);
-    check(sigaction(SIGINT, &action, NULL) == 0);
-    check(pthread_sigmask(SIG_UNBLOCK, set, NULL) == 0);
-}
-
 static void raise_descriptors(void)
 {
     struct rlimit limit;
@@ -572,7 +593,7 @@ static int serve(enum role role, const struct config *config)
     struct server s = {.role = role, .config = config};
     buf_init(&s.openapi, OPENAPI_BYTES_MAX);
     int code = run(&s, &signals);
-    unblock_signals(&signals);
+    unblock_signals(&signals, stop_at_once); /* the second one: what was acknowledged is durable all the same */
     stop_server(&s);
     if (code == EXIT_GOOD) {
         log_line(LOG_INFO, "stopped", "data=%s", config->data);

@@ -87,6 +87,25 @@ test('a stop does not wait for the ledger to be loaded', { timeout: 120000 }, as
   query('DROP SCHEMA onhand CASCADE');
 });
 
+test('a stop does not wait for a process that brings the schema up to date', { timeout: 120000 }, async (t) => {
+  const query = (sql) => psql(postgres.directory, 'postgres', sql);
+  const other = spawn('/usr/lib/postgresql/15/bin/psql', ['-h', postgres.directory, '-U', 'postgres', '-qAt', '-c',
+    'SELECT pg_advisory_lock(1332627556), pg_sleep(3600)'], { stdio: 'ignore' });
+  t.after(() => {
+    query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'");
+    other.kill('SIGKILL');
+  });
+  const until = async (condition) => {
+    while (query(`SELECT count(*) FROM pg_stat_activity WHERE ${condition}`) === '0') {
+      await new Promise((resolve) => { setTimeout(resolve, 20); });
+    }
+  };
+  await until("wait_event = 'PgSleep'");
+  const server = launchServer({ args: ['--store', `postgresql://postgres@/postgres?host=${postgres.directory}`] });
+  await until("wait_event = 'advisory'");
+  await stopServer(server);
+});
+
 test('an outage of the database pauses writes, and nothing else', { timeout: 120000 }, async (t) => {
   const own = await startPostgres();
   t.after(async () => {
