@@ -1,12 +1,21 @@
-/* The bus over a real RabbitMQ: the contract, and what this backend promises besides. */
+/*
+ * The bus over a real RabbitMQ: the contract, and what this backend promises besides. With a number as argument, only the
+ * tests of a broker that is killed, and it is killed so often.
+ */
 #include "bus/amqp/amqp.h"
 
 #include "contract.h"
 
+#include "base/clock.h"
+#include "base/mem.h"
+
 #include <amqp.h>
 #include <amqp_tcp_socket.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -278,20 +287,44 @@ static const char *control(const char *command)
     return out;
 }
 
-static void the_queue_of_a_follower_is_bounded_and_ends_with_it(void **state)
+/* Does the broker's list of queues have a line with all of that? */
+static bool has_queue(const char *name, const char *more, const char *and_more)
+{
+    char wanted[128];
+    const char *line = control("list_queues name type durable arguments");
+    snprintf(wanted, sizeof(wanted), "%s\t", name);
+    for (; line != NULL; line = strchr(line, '\n')) {
+        line += *line == '\n';
+        if (strncmp(line, wanted, strlen(wanted)) == 0) {
+            char copy[1024];
+            snprintf(copy, sizeof(copy), "%.*s", (int)strcspn(line, "\n"), line);
+            return strstr(copy, more) != NULL && strstr(copy, and_more) != NULL;
+        }
+    }
+    return false;
+}
+
+static void the_queue_of_a_follower_is_a_bounded_quorum_queue_that_outlives_it(void **state)
 {
     (void)state;
+    static const char *const arguments_of_it[] = {
+        "{\"x-max-length\",1000000}", "{\"x-overflow\",\"drop-head\"}", "{\"x-message-ttl\",60000}",
+        "{\"x-expires\",3600000}", "{\"x-single-active-consumer\",true}"};
     uint64_t seq = 1;
     struct bus *p = open_bus(&server, BUS_PUBLISHES, 901, NULL);
     struct bus *f = open_bus(&server, BUS_FOLLOWS, 901, "shop-1");
     meet(p, f, 901, &seq);
-    const char *queues = control("list_queues name exclusive arguments");
-    const char *own = strstr(queues, "onhand.901.shop-1.");
-    assert_non_null(own);
-    assert_non_null(strstr(own, "true"));
-    assert_non_null(strstr(own, "{\"x-max-length\",1000000}"));
+    for (size_t i = 0; i < ARRAY_LEN(arguments_of_it); i++) {
+        assert_true(has_queue("onhand.901.node.shop-1", "\tquorum\ttrue\t", arguments_of_it[i]));
+    }
     bus_free(f);
-    assert_null(strstr(control("list_queues name"), "onhand.901."));
+    uint64_t first = seq;
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(publish_one(p, 901, seq++, NULL), ERR_OK);
+    }
+    f = open_bus(&server, BUS_FOLLOWS, 901, "shop-1");
+    expect(f, first, seq - 1);
+    bus_free(f);
     bus_free(p);
 }
 
@@ -309,7 +342,10 @@ static void followers_may_have_the_same_name(void **state)
         assert_int_equal(publish_one(p, 903, seq++, NULL), ERR_OK);
     }
     expect(other, first, seq - 1);
+    expect(one, first, seq - 1);
+    assert_non_null(strstr(control("list_queues name"), "onhand.903.node.shop-1."));
     bus_free(other);
+    assert_null(strstr(control("list_queues name"), "onhand.903.node.shop-1."));
     bus_free(one);
     bus_free(p);
 }
@@ -318,11 +354,13 @@ static void a_connection_that_is_closed_by_the_broker_is_made_again(void **state
 {
     (void)state;
     uint64_t seq = 1;
+    struct err_note note = {""};
     struct bus *p = open_bus(&server, BUS_PUBLISHES, 904, NULL);
     struct bus *f = open_bus(&server, BUS_FOLLOWS, 904, "shop-1");
     meet(p, f, 904, &seq);
     control("close_all_connections maintenance");
-    meet(p, f, 904, &seq); /* the publisher finds out before it sends */
+    assert_int_equal(publish_one(p, 904, seq, &note), ERR_IO); /* it finds out before it sends, and says so once */
+    meet(p, f, 904, &seq);
     bus_free(f);
     bus_free(p);
 }
@@ -433,13 +471,214 @@ static void a_broker_that_stands_still_does_not_block_a_large_message(void **sta
     bus_free(p);
 }
 
+/* Killed in the first second of its queue, the broker has it without a leader afterwards. */
+static void an_end_queue_without_a_leader_is_replaced(void **state)
+{
+    (void)state;
+    struct bus_position end = {0};
+    struct bus *p = open_bus(&server, BUS_PUBLISHES, 910, NULL);
+    assert_int_equal(publish_one(p, 910, 7, NULL), ERR_OK);
+    broker_stop(&server, SIGKILL);
+    broker_start(&server);
+    enum err e = ERR_IO;
+    for (int i = 0; i < 10 && e != ERR_OK; i++) {
+        e = bus_last(p, &end, NULL);
+    }
+    assert_int_equal(e, ERR_OK);
+    assert_true(end.seq == 0 || end.seq == 7);
+    e = ERR_IO;
+    for (int i = 0; i < 10 && e != ERR_OK; i++) {
+        e = publish_one(p, 910, 8, NULL);
+    }
+    assert_int_equal(e, ERR_OK);
+    for (int i = 0; i < TRIES && end.seq != 8; i++) { /* the new queue is there when the old one is deleted */
+        usleep(100000);
+        e = bus_last(p, &end, NULL);
+        if (end.seq == 0) {
+            assert_int_equal(publish_one(p, 910, 8, NULL), ERR_OK);
+        }
+    }
+    assert_int_equal(end.seq, 8);
+    bus_free(p);
+}
+
+/*
+ * A broker that is killed again and again while events are published, as the relay does it. Two followers have been there
+ * for long; the queue of a third, which is dead, is bound; and before each kill another one has just come.
+ */
+
+#define KILL_PARTITION 911
+#define KILL_SEQS_MAX 4000000
+
+static int rounds = 3;
+
+struct load {
+    struct bus *bus;
+    pthread_t thread;
+    atomic_bool ends;
+    _Atomic uint64_t confirmed; /* everything up to it */
+    unsigned failures, again;   /* calls that failed; rows that were published again */
+};
+
+static void find_place(struct load *l)
+{
+    struct bus_position end = {0};
+    while (bus_last(l->bus, &end, NULL) != ERR_OK) {
+        usleep(50000);
+    }
+    assert_true(end.seq <= l->confirmed + 1); /* a note may be there though the call for it failed */
+    l->again += (unsigned)(l->confirmed - (end.seq < l->confirmed ? end.seq : l->confirmed));
+    atomic_store(&l->confirmed, end.seq);
+}
+
+static void *publish_for_ever(void *arg)
+{
+    struct load *l = arg;
+    while (!atomic_load(&l->ends)) {
+        if (publish_one(l->bus, KILL_PARTITION, l->confirmed + 1, NULL) == ERR_OK) {
+            atomic_fetch_add(&l->confirmed, 1);
+        } else {
+            l->failures++;
+            find_place(l);
+        }
+    }
+    return NULL;
+}
+
+struct listener {
+    struct bus *bus;
+    pthread_t thread;
+    atomic_bool ends;
+    _Atomic uint64_t highest;
+    uint64_t first; /* of what it got */
+    bool *got;      /* by seq */
+};
+
+static void *listen_for_ever(void *arg)
+{
+    struct listener *l = arg;
+    while (!atomic_load(&l->ends)) {
+        const struct bus_message *m = bus_receive(l->bus, 100);
+        for (size_t i = 0; m != NULL && i < m->levels_len; i++) {
+            uint64_t seq = m->levels[i].seq;
+            assert_true(seq < KILL_SEQS_MAX);
+            l->got[seq] = true;
+            l->first = l->first == 0 ? seq : l->first;
+            atomic_store(&l->highest, seq > l->highest ? seq : l->highest);
+        }
+        if (m != NULL) {
+            bus_done(l->bus, m);
+        }
+    }
+    return NULL;
+}
+
+static void start_listener(struct listener *l, const char *node)
+{
+    *l = (struct listener){.bus = open_bus(&server, BUS_FOLLOWS, KILL_PARTITION, node)};
+    l->got = mem_new(KILL_SEQS_MAX);
+    assert_int_equal(pthread_create(&l->thread, NULL, listen_for_ever, l), 0);
+}
+
+static void stop_listener(struct listener *l)
+{
+    atomic_store(&l->ends, true);
+    assert_int_equal(pthread_join(l->thread, NULL), 0);
+    bus_free(l->bus);
+}
+
+/* Milliseconds until the number is above `than`. */
+static int64_t await_more(const _Atomic uint64_t *number, uint64_t than)
+{
+    int64_t begin_ms = clock_mono_ms();
+    for (int i = 0; i < TRIES * 10 && *number <= than; i++) {
+        usleep(10000);
+    }
+    if (*number <= than) {
+        fail_msg("the stream stands");
+    }
+    return clock_mono_ms() - begin_ms;
+}
+
+static uint64_t count_missing(const struct listener *l, uint64_t last)
+{
+    uint64_t missing = 0;
+    for (uint64_t seq = l->first; seq <= last; seq++) {
+        missing += !l->got[seq];
+    }
+    return missing;
+}
+
+static void kill_once(struct load *load, int round)
+{
+    char node[32];
+    struct listener young;
+    snprintf(node, sizeof(node), "young-%d", round);
+    usleep(1000000);
+    start_listener(&young, node);
+    usleep((useconds_t)(100000 + round % 8 * 100000));
+    uint64_t before = load->confirmed;
+    broker_stop(&server, SIGKILL);
+    broker_start(&server);
+    int64_t confirmed_ms = await_more(&load->confirmed, before + 1);
+    int64_t heard_ms = await_more(&young.highest, load->confirmed);
+    printf(
+        "# round %d: at %u, confirmed after %d ms, a new follower hears after %d ms\n", round, (unsigned)before,
+        (int)confirmed_ms, (int)(confirmed_ms + heard_ms));
+    stop_listener(&young);
+    mem_free(young.got);
+}
+
+static void a_broker_that_is_killed_again_and_again_loses_nothing(void **state)
+{
+    (void)state;
+    uint64_t seq = 1;
+    struct load load = {.bus = open_bus(&server, BUS_PUBLISHES, KILL_PARTITION, NULL)};
+    struct bus *dead = open_bus(&server, BUS_FOLLOWS, KILL_PARTITION, "dead");
+    struct listener one, two;
+    meet(load.bus, dead, KILL_PARTITION, &seq);
+    bus_free(dead);
+    atomic_store(&load.confirmed, seq - 1);
+    assert_int_equal(pthread_create(&load.thread, NULL, publish_for_ever, &load), 0);
+    start_listener(&one, "one");
+    start_listener(&two, "two");
+    await_more(&one.highest, 0);
+    await_more(&two.highest, 0);
+    for (int i = 0; i < rounds; i++) {
+        kill_once(&load, i);
+    }
+    atomic_store(&load.ends, true);
+    assert_int_equal(pthread_join(load.thread, NULL), 0);
+    await_more(&one.highest, load.confirmed - 1);
+    await_more(&two.highest, load.confirmed - 1);
+    stop_listener(&one);
+    stop_listener(&two);
+    uint64_t missing = count_missing(&one, load.confirmed) + count_missing(&two, load.confirmed);
+    printf(
+        "# %d rounds, %u events, %u calls failed, %u events published again, %u missing\n", rounds,
+        (unsigned)load.confirmed, load.failures, load.again, (unsigned)missing);
+    assert_int_equal(missing, 0);
+    mem_free(one.got);
+    mem_free(two.got);
+    bus_free(load.bus);
+}
+
+static int kill_tests(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_end_queue_without_a_leader_is_replaced),
+        cmocka_unit_test(a_broker_that_is_killed_again_and_again_loses_nothing),
+    };
+    return cmocka_run_group_tests_name("bus: amqp, killed", tests, NULL, NULL);
+}
+
 static int own_tests(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_no_url_is_refused),
         cmocka_unit_test(a_node_has_a_name_of_bounded_length),
         cmocka_unit_test(events_are_persistent_and_have_their_id_and_the_key_of_their_kind),
-        cmocka_unit_test(the_queue_of_a_follower_is_bounded_and_ends_with_it),
+        cmocka_unit_test(the_queue_of_a_follower_is_a_bounded_quorum_queue_that_outlives_it),
         cmocka_unit_test(followers_may_have_the_same_name),
         cmocka_unit_test(a_connection_that_is_closed_by_the_broker_is_made_again),
         cmocka_unit_test(an_exchange_that_is_deleted_is_made_again),
@@ -451,7 +690,7 @@ static int own_tests(void)
     return cmocka_run_group_tests_name("bus: amqp", tests, NULL, NULL);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct bus_contract contract = {
         .name = "bus contract: amqp",
@@ -460,6 +699,7 @@ int main(void)
         .stored = stored,
         .put = put,
     };
+    rounds = argc > 1 ? atoi(argv[1]) : rounds;
     if (access(PROGRAM, X_OK) != 0) {
         fprintf(stderr, "%s is not installed\n", PROGRAM);
         return 1;
@@ -469,7 +709,8 @@ int main(void)
     broker_make(&distribution, "/usr/bin/epmd", names_arguments);
     broker_make(&server, "/usr/bin/env", arguments);
     broker_start(&server);
-    int failed = own_tests() + bus_contract_run(&contract);
+    int failed = kill_tests();
+    failed += argc > 1 ? 0 : own_tests() + bus_contract_run(&contract);
     broker_remove(&server);
     broker_remove(&distribution);
     broker_remove(&names);

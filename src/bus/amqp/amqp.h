@@ -1,19 +1,29 @@
 /*
- * The bus over AMQP 0-9-1, as RabbitMQ speaks it.
+ * The bus over AMQP 0-9-1, as RabbitMQ speaks it, from 3.10 on.
  *
  * Events go to the durable topic exchange `onhand` with the routing key `onhand.<partition>.<kind>`, persistent, with the
  * event's id as message id. Confirmed is what the broker has confirmed to the publisher: each queue that is bound at that
- * moment has it, and those that are durable have it on disk. Without queues nothing is kept; other programs bind queues of
- * their own.
+ * moment has it, a quorum queue on the disks of most of its brokers. Without queues nothing is kept. Other programs bind
+ * quorum queues of their own to `onhand.<partition>.#`; one that takes nothing and does not reject holds up the stream.
  *
- * A follower has a queue of its own for as long as its connection lasts: exclusive, `onhand.<partition>.<node>.<random>`,
- * bound to `onhand.<partition>.#`, of at most a million events, then the oldest go. It acknowledges what its user has given
- * back, which only bounds what is on its way. A queue that outlives the connection would spare it some gaps, and
- * endanger all others: what such a queue does not take is not confirmed. (A quorum queue of RabbitMQ 3.10 that is asked
- * for something in the moment between the start of the broker and its first election never has a leader again; from
- * then on nothing in the partition would be confirmed.)
+ * Where the stream ends is noted at the broker, in the quorum queue `onhand.<partition>.end` (end.h). A publisher whose
+ * connection broke fails its next call once, because the broker may have lost something meanwhile; who then asks for the
+ * end publishes again what is missing.
  *
- * The library (rabbitmq-c) blocks; every wait here is cut into slices, in which it looks whether the bus was closed.
+ * A follower has a durable quorum queue `onhand.<partition>.node.<node>`, so that it gets what comes while its connection
+ * is away for a moment: events of the last minute, a million at most. What is older it would hear again in a long row of
+ * positions that are not true any more; asking inventory is shorter. The broker removes the queue an hour after its last
+ * reader. Of two followers with the same name the second has an exclusive queue for as long as its connection lasts.
+ * Redelivered events are harmless, as all repetitions are. A follower acknowledges what its user has given back, which
+ * only bounds what is on its way.
+ *
+ * A quorum queue whose broker is killed within its first second comes back without a leader, and then nothing that is
+ * routed to it is confirmed (quorum.h). So a follower binds its queue QUORUM_SETTLE_MS after declaring it: a new one hears
+ * nothing for that long. Programs that declare quorum queues of their own should wait likewise.
+ *
+ * The broker's user needs configure and read permissions for `onhand.*`, and write permissions for `onhand.*` and
+ * `amq.default`. The library (rabbitmq-c) blocks; every wait here is cut into slices, in which it looks whether the bus was
+ * closed.
  */
 #ifndef BUS_AMQP_AMQP_H
 #define BUS_AMQP_AMQP_H
@@ -21,7 +31,10 @@
 #include "bus/bus.h"
 
 #define AMQP_EXCHANGE "onhand"
+/* Of a follower's queue. */
 #define AMQP_QUEUE_EVENTS_MAX 1000000
+#define AMQP_QUEUE_EVENT_MS 60000
+#define AMQP_QUEUE_UNUSED_MS 3600000
 
 /*
  * `url`: amqp://[user[:password]@]host[:port][/vhost], several with commas, which are tried in turn; user, password and vhost

@@ -11,7 +11,6 @@
 #define CONNECT_MS 1000
 #define RETRY_MS 500
 #define HANDSHAKE_MS 5000
-#define ANSWER_MS 5000
 #define GOODBYE_MS 500
 #define HEARTBEAT_S 10
 #define FRAME_BYTES_MAX 131072
@@ -109,9 +108,32 @@ static enum err judge(amqp_rpc_reply_t r, const char *what, struct err_note *not
     return amqp_link_failed(note, what, "the connection ended");
 }
 
+enum err amqp_link_judge(struct amqp_link *l, amqp_rpc_reply_t reply, const char *what, struct err_note *note)
+{
+    l->timed_out = reply.reply_type == AMQP_RESPONSE_LIBRARY_EXCEPTION && reply.library_error == AMQP_STATUS_TIMEOUT;
+    l->refused = reply.reply_type == AMQP_RESPONSE_SERVER_EXCEPTION && reply.reply.id == AMQP_CHANNEL_CLOSE_METHOD;
+    l->healthy = l->healthy && !l->timed_out; /* it would not hear a good-bye either */
+    return judge(reply, what, note);
+}
+
 enum err amqp_link_result(struct amqp_link *l, const char *what, struct err_note *note)
 {
-    return judge(amqp_get_rpc_reply(l->connection), what, note);
+    return amqp_link_judge(l, amqp_get_rpc_reply(l->connection), what, note);
+}
+
+void amqp_link_set_patience(struct amqp_link *l, int64_t ms)
+{
+    struct timeval patience = timeval_of(ms);
+    int set = amqp_set_rpc_timeout(l->connection, &patience);
+    check(set == AMQP_STATUS_OK);
+}
+
+enum err amqp_link_open_channel(struct amqp_link *l, amqp_channel_t channel, struct err_note *note)
+{
+    amqp_channel_open(l->connection, channel);
+    TRY(amqp_link_result(l, "cannot open a channel", note));
+    amqp_confirm_select(l->connection, channel);
+    return amqp_link_result(l, "no confirmations", note);
 }
 
 /* Connecting. */
@@ -178,7 +200,7 @@ static amqp_rpc_reply_t log_in_as(struct amqp_link *l, const struct place *p)
 static enum err log_in(struct amqp_link *l, const struct place *p, struct err_note *note)
 {
     struct timeval handshake = timeval_of(HANDSHAKE_MS);
-    struct timeval answer = timeval_of(ANSWER_MS);
+    struct timeval answer = timeval_of(LINK_ANSWER_MS);
     int set = amqp_set_handshake_timeout(l->connection, &handshake);
     set = set != AMQP_STATUS_OK ? set : amqp_set_rpc_timeout(l->connection, &answer);
     check(set == AMQP_STATUS_OK);
@@ -226,9 +248,7 @@ void amqp_link_drop(struct amqp_link *l)
         return;
     }
     if (l->healthy && !amqp_link_is_closed(l)) {
-        struct timeval patience = timeval_of(GOODBYE_MS);
-        int set = amqp_set_rpc_timeout(l->connection, &patience);
-        check(set == AMQP_STATUS_OK);
+        amqp_link_set_patience(l, GOODBYE_MS);
         amqp_connection_close(l->connection, AMQP_REPLY_SUCCESS);
     }
     lock(l);
@@ -237,6 +257,8 @@ void amqp_link_drop(struct amqp_link *l)
     amqp_destroy_connection(l->connection);
     l->connection = NULL;
     l->healthy = false;
+    l->timed_out = false;
+    l->refused = false;
 }
 
 /* Frames. */
