@@ -60,8 +60,9 @@ struct bus_ops {
      */
     enum err (*publish)(struct bus *b, const struct bus_message *m, struct err_note *note);
     /*
-     * Where the stream ends at the broker: seq and items of the newest events that it holds, 0 when it holds none (epoch and
-     * time need not be known). ERR_NOT_FOUND: this kind of bus cannot tell (also when the backend has no such function).
+     * Where the stream ends at the broker: up to this seq and these items it has what was published, and perhaps more;
+     * 0 when it has none (epoch and time need not be known). ERR_NOT_FOUND: this kind of bus cannot tell (also when the
+     * backend has no such function).
      */
     enum err (*last)(struct bus *b, struct bus_position *out, struct err_note *note);
     /*

@@ -66,7 +66,10 @@ static const struct broker brokers[] = {
      "A Redis stream. The field `event` of an entry is the event, `id` its id. The newest million entries are kept."},
     {"amqp", "localhost:5672", "RabbitMQ (AMQP 0-9-1)", "onhand.{partition}.", true,
      "The address is the routing key; the exchange is the durable topic exchange `onhand`. Messages are persistent, the id of "
-     "the event is their message id. Bind a queue of your own: nothing is kept for who has none."},
+     "the event is their message id. Bind a queue of your own to `onhand.{partition}.#`: nothing is kept for who has none. "
+     "Declare it as a durable quorum queue with a limit (`x-queue-type: quorum`, `x-max-length`, `x-overflow: drop-head`), "
+     "and bind it a few seconds later: a broker that is killed within the first second of a quorum queue may bring it back "
+     "without a leader, and a bound queue without a leader holds up the stream."},
     {"kafka", "localhost:9092", "Kafka", "onhand.stock", false,
      "A topic with a partition for each of ours. The key of a record is the SKU, of a position the number of the partition; "
      "the header `ce_id` is the id of the event."},

@@ -13,6 +13,8 @@
 #define SPARE_CHANNEL 2
 #define PREFETCH (2 * EVENT_BOX_EVENTS_MAX)
 #define RECEIVE_SLICE_MS 500
+#define READERS_MS 5000 /* how long the reader of the queue before us has to go */
+#define READERS_NAP_MS 200
 /* Positions come twice a second. A follower that hears nothing for so long connects anew, which binds its queue again. */
 #define SILENCE_MS 10000
 
@@ -31,6 +33,11 @@ void amqp_follower_release(struct amqp_follower *f)
     amqp_link_release(&f->link);
     intake_release(&f->intake);
     buf_release(&f->incoming.body);
+}
+
+static void nap(int64_t ms)
+{
+    usleep((useconds_t)(ms < 0 ? 0 : ms) * 1000);
 }
 
 /*
@@ -99,13 +106,29 @@ static enum err consume_durable(struct amqp_follower *f, const char *name, struc
     return ERR_OK;
 }
 
+/*
+ * Declares it, and waits a while for its reader to go: after a restart of the broker the queue takes some time to find out
+ * that the reader it remembers is gone.
+ */
+static enum err
+declare_free(struct amqp_follower *f, const struct quorum_queue *q, uint32_t *out_readers, struct err_note *note)
+{
+    int64_t until_ms = clock_mono_ms() + READERS_MS;
+    TRY(quorum_declare(&f->link, q, out_readers, note));
+    while (*out_readers > 0 && clock_mono_ms() < until_ms && !amqp_link_is_closed(&f->link)) {
+        nap(READERS_NAP_MS);
+        TRY(quorum_declare(&f->link, q, out_readers, note));
+    }
+    return ERR_OK;
+}
+
 static enum err try_durable(struct amqp_follower *f, struct err_note *note)
 {
     char name[QUORUM_NAME_BYTES_MAX + 1];
     uint32_t readers = 0;
     name_of(f, name);
     const struct quorum_queue q = {name, AMQP_QUEUE_EVENTS_MAX, AMQP_QUEUE_EVENT_MS, AMQP_QUEUE_UNUSED_MS, true};
-    enum err e = quorum_declare(&f->link, &q, &readers, note);
+    enum err e = declare_free(f, &q, &readers, note);
     if (e == ERR_OK && readers == 0) {
         e = consume_durable(f, name, note);
     } else if (e == ERR_OK) {
@@ -245,13 +268,6 @@ static enum err acknowledge(struct amqp_follower *f, struct err_note *note)
     return ERR_OK;
 }
 
-/* At most a slice. */
-static void nap(int64_t ms)
-{
-    int64_t bounded = ms > LINK_SLICE_MS ? LINK_SLICE_MS : ms;
-    usleep((useconds_t)(bounded < 0 ? 0 : bounded) * 1000);
-}
-
 /* One turn of at most about `wait_ms`: connects, or takes what comes. */
 static const struct bus_message *follow(struct amqp_follower *f, int64_t wait_ms)
 {
@@ -259,7 +275,7 @@ static const struct bus_message *follow(struct amqp_follower *f, int64_t wait_ms
     enum err e = f->link.connection != NULL ? ERR_OK : connect_follower(f, &note);
     if (e != ERR_OK) {
         log_disconnected(f, &note);
-        nap(wait_ms);
+        nap(wait_ms < LINK_SLICE_MS ? wait_ms : LINK_SLICE_MS);
         return NULL;
     }
     log_connected(f);
