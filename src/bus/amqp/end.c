@@ -4,10 +4,10 @@
 #include "bus/amqp/quorum.h"
 
 #include <inttypes.h>
+#include <jansson.h>
 #include <stdio.h>
 
 #define NOTE_FORMAT "{\"seq\":%" PRIu64 ",\"items\":%" PRIu64 "}"
-#define NOTE_PATTERN "{\"seq\":%20" SCNu64 ",\"items\":%20" SCNu64 "}"
 #define PERSISTENT 2
 
 void amqp_end_init(struct amqp_end *e, uint32_t partition)
@@ -128,16 +128,19 @@ static enum err await_note(struct amqp_end *e, struct amqp_link *l, struct err_n
     return ERR_OK;
 }
 
+static uint64_t number_of(const json_t *note, const char *member)
+{
+    json_int_t number = json_integer_value(json_object_get(note, member));
+    return number > 0 ? (uint64_t)number : 0;
+}
+
 /* A note that is not ours is none. */
 static struct bus_position parse_note(struct str text)
 {
-    char copy[END_BYTES_MAX + 1];
-    struct bus_position at = {0};
-    check(text.len <= END_BYTES_MAX);
-    memcpy(copy, text.ptr, text.len);
-    copy[text.len] = '\0';
-    bool good = sscanf(copy, NOTE_PATTERN, &at.seq, &at.items) == 2;
-    return good ? at : (struct bus_position){0};
+    json_t *root = json_loadb(text.ptr, text.len, JSON_REJECT_DUPLICATES, NULL);
+    struct bus_position at = {.seq = number_of(root, "seq"), .items = number_of(root, "items")};
+    json_decref(root);
+    return at;
 }
 
 /* The note stays in the queue. */
