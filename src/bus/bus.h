@@ -61,8 +61,8 @@ struct bus_ops {
     enum err (*publish)(struct bus *b, const struct bus_message *m, struct err_note *note);
     /*
      * Where the stream ends at the broker: up to this seq and these items it has what was published, and perhaps more;
-     * 0 when it has none (epoch and time need not be known). ERR_NOT_FOUND: this kind of bus cannot tell (also when the
-     * backend has no such function).
+     * 0 when it has none (epoch and time need not be known). ERR_NOT_FOUND, also when the backend has no such function:
+     * this kind of bus cannot tell, as none that stays within the process can.
      */
     enum err (*last)(struct bus *b, struct bus_position *out, struct err_note *note);
     /*
