@@ -198,19 +198,27 @@ static void begin_anew(struct follow *f)
     f->options.cut(f->options.cut_ctx);
 }
 
+bool follow_turn(struct follow *f)
+{
+    hear(f);
+    fill(f);
+    show(f);
+    if (follower_is_cut(&f->follower)) {
+        begin_anew(f);
+        return false;
+    }
+    keep_when_due(f, false);
+    return true;
+}
+
 void *follow_run(void *arg)
 {
     struct follow *f = arg;
     pthread_setname_np(pthread_self(), "follower");
     while (!atomic_load(&f->ending)) {
-        hear(f);
-        fill(f);
-        show(f);
-        if (follower_is_cut(&f->follower)) {
-            begin_anew(f);
+        if (!follow_turn(f)) {
             return NULL;
         }
-        keep_when_due(f, false);
     }
     keep_when_due(f, true);
     return NULL;

@@ -10,7 +10,12 @@ struct follow *follow_new(const struct availability_follow *options, struct avai
 void follow_free(struct follow *f); /* accepts NULL; ended */
 /* Takes in what was kept, on the caller's thread. */
 MUST_CHECK enum err follow_open(struct follow *f, struct err_note *note);
-/* The thread: `arg` is the struct follow. */
+/*
+ * One turn of the thread: what the bus brings, what is missing, what is to be kept. False: the stream was cut, and whoever
+ * gave the options knows.
+ */
+bool follow_turn(struct follow *f);
+/* The thread: turns until it is ended, then keeps the rest. `arg` is the struct follow. */
 void *follow_run(void *arg);
 /* Any thread: run returns soon. */
 void follow_end(struct follow *f);

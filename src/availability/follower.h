@@ -12,8 +12,10 @@
 #include "availability/names.h"
 #include "bus/bus.h"
 
-/* A longer gap is closed by the whole catalogue rather than by its movements. */
+/* A longer gap is closed by the whole catalogue rather than by its movements. Less in a simulated world. */
+#ifndef FOLLOWER_MOVEMENTS_MAX
 #define FOLLOWER_MOVEMENTS_MAX 100000
+#endif
 
 enum follower_want {
     FOLLOWER_WANTS_NOTHING,

@@ -11,12 +11,16 @@
 #include "bus/bus.h"
 #include "store/store.h"
 
-/* Movements that are published at a time. */
+/* Movements that are published at a time. Simulated worlds are small, and so are their pages and distances. */
+#ifndef RELAY_PAGE
 #define RELAY_PAGE 1000
+#endif
 /* The position is published this often though nothing changes. */
 #define RELAY_POSITION_MS 500
 /* Movements and items that are published again at most to a bus that has none of them, or cannot say what it has. */
+#ifndef RELAY_AGAIN
 #define RELAY_AGAIN 100000
+#endif
 /* How long a stop waits for the bus to take what is committed. */
 #define RELAY_STOP_MS 2000
 
