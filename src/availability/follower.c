@@ -107,11 +107,6 @@ static void give_rows(struct follower *f, struct bus_message *m)
     f->apply(f->ctx, m);
 }
 
-static uint64_t less(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* The run that waited behind the gap joins when the gap is closed. */
 static void join_run(struct follower *f)
 {
@@ -152,41 +147,38 @@ static void count_item(struct follower *f, uint64_t number)
  * Positions.
  */
 
-/* Later, by the same leader's count, and yet less than what was named before: a store that was set back starts so. */
-static bool goes_back(const struct bus_position *before, const struct bus_position *p)
+static bool is_behind(const struct bus_position *p, uint64_t epoch, uint64_t seq, uint64_t items)
 {
-    return p->epoch == before->epoch && p->time_ms > before->time_ms &&
-        (p->seq < before->seq || p->items < before->items);
+    return p->epoch < epoch || p->seq < seq || p->items < items;
 }
 
 /*
- * What the bus has brought was committed before a later leader began. What was asked for may be beyond a position that was on
- * its way: that says nothing.
+ * Of another epoch, or later than the last one and yet behind what that one named or what is complete here: overtaken by an
+ * answer, or the store was set back. One that comes again is neither.
  */
-static bool is_cut(const struct follower *f, const struct bus_position *p)
+static bool is_odd(const struct follower *f, const struct bus_position *p)
 {
-    return f->begun && p->epoch > f->epoch &&
-        (p->seq < less(f->seq, f->heard_seq) || p->items < less(f->items, f->heard_items));
+    const struct bus_position *before = &f->claim;
+    return p->epoch != f->epoch ||
+        (p->time_ms > before->time_ms &&
+         is_behind(p, 0, greater(before->seq, f->seq), greater(before->items, f->items)));
 }
 
 /*
  * One of a deposed leader says nothing: it may not know of what came after it. But a store that was set back by more than
  * one leader looks the same, one that was set back by one leader has the epoch that was there before, and another store may
- * have any.
+ * have any. Inventory knows.
  */
 static void hear_position(struct follower *f, const struct bus_position *p, int64_t mono_ms)
 {
     if (p->time_ms == 0) {
         return;
     }
-    f->unsure = f->unsure || (f->begun && (p->epoch != f->epoch || goes_back(&f->claim, p)));
+    f->unsure = f->unsure || (f->begun && is_odd(f, p));
     if (p->epoch < f->epoch) {
         return;
     }
-    f->cut = f->cut || is_cut(f, p);
     f->epoch = p->epoch;
-    f->heard_seq = greater(f->heard_seq, p->seq);
-    f->heard_items = greater(f->heard_items, p->items);
     f->seq_known = greater(f->seq_known, p->seq);
     f->items_known = greater(f->items_known, p->items);
     f->claim = *p;
@@ -209,11 +201,9 @@ void follower_take(struct follower *f, struct bus_message *m, int64_t mono_ms)
     hear_position(f, &m->position, mono_ms);
     for (size_t i = 0; i < m->items_len; i++) {
         count_item(f, m->items[i].item);
-        f->heard_items = greater(f->heard_items, m->items[i].item);
     }
     for (size_t i = 0; i < m->levels_len; i++) {
         count_movement(f, m->levels[i].seq);
-        f->heard_seq = greater(f->heard_seq, m->levels[i].seq);
     }
     give_rows(f, m);
     note_freshness(f);
@@ -272,11 +262,6 @@ static void end_whole(struct follower *f)
 static uint64_t page_end(const struct bus_message *page, uint64_t after)
 {
     return page->items_len == 0 ? after : page->items[page->items_len - 1].item;
-}
-
-static bool is_behind(const struct bus_position *p, uint64_t epoch, uint64_t seq, uint64_t items)
-{
-    return p->epoch < epoch || p->seq < seq || p->items < items;
 }
 
 /* Of what is complete here, inventory has another item under that number. */
@@ -362,8 +347,6 @@ void follower_restore_end(struct follower *f, const struct bus_position *at)
     f->seq_known = at->seq;
     f->items = at->items;
     f->items_known = at->items;
-    f->heard_seq = at->seq;
-    f->heard_items = at->items;
     struct bus_message end = {0};
     give_rows(f, &end);
 }

@@ -42,8 +42,6 @@ struct follower {
     /* Known to exist. */
     uint64_t seq_known;
     uint64_t items_known;
-    /* The newest that the bus brought, here or in an earlier life. */
-    uint64_t heard_seq, heard_items;
     /* A run of movements behind the first gap that is there already; 0: none. */
     uint64_t run_from, run_to;
 
@@ -85,8 +83,8 @@ void follower_take_movements(struct follower *f, struct bus_message *page);
 
 /*
  * What is known is not true, begin from nothing: the stream has become shorter, as after a restore from a backup, or it is
- * that of another store. Noticed at a position, and where one hints at it, by the head of the catalogue, which is also
- * asked for after a restart.
+ * that of another store. Noticed by the head of the catalogue, which is asked for after a restart and where a position or
+ * an event hints at it.
  */
 bool follower_is_cut(const struct follower *f);
 

@@ -386,6 +386,8 @@ static void a_stream_that_became_shorter_is_noticed(void **state)
     w->seq = 1;
     struct collect c = {.position = position(w)};
     give(w, &c);
+    assert_false(follower_is_cut(&w->follower)); /* an event may have overtaken it */
+    answer_all(w);
     assert_true(follower_is_cut(&w->follower));
     collect_release(&c);
     follower_release(&w->follower);
@@ -424,6 +426,31 @@ static void it_is_not_fresh_while_it_is_unsure(void **state)
     collect_release(&c);
     follower_release(&w->follower);
     mem_free(w);
+}
+
+/* The first position of a new leader, with what it committed since already here. */
+static void a_position_that_was_overtaken_is_no_end(void **state)
+{
+    (void)state;
+    for (uint64_t epoch = 1; epoch <= 2; epoch++) {
+        struct world *w = mem_new(sizeof(*w));
+        world_init(w, 12);
+        define_item(w);
+        move(w);
+        move(w);
+        answer_all(w);
+        w->epoch = epoch;
+        struct collect c = {.position = {epoch, 1, 1, NOW_MS}};
+        give(w, &c);
+        uint64_t after;
+        assert_int_equal(follower_wants(&w->follower, &after), FOLLOWER_WANTS_CATALOGUE);
+        answer_all(w);
+        assert_equal_to_inventory(w);
+        assert_false(follower_is_cut(&w->follower));
+        collect_release(&c);
+        follower_release(&w->follower);
+        mem_free(w);
+    }
 }
 
 /* A follower that knows `items` items and `moves` movements of a world in which that is all. */
@@ -705,6 +732,7 @@ int main(void)
         cmocka_unit_test(another_store_with_more_in_it_is_noticed),
         cmocka_unit_test(a_store_that_took_over_within_an_epoch_is_noticed),
         cmocka_unit_test(a_store_that_is_set_back_during_the_first_catalogue_is_noticed),
+        cmocka_unit_test(a_position_that_was_overtaken_is_no_end),
         cmocka_unit_test(what_was_heard_of_and_is_not_there_is_asked_for_once),
         cmocka_unit_test(an_earlier_life_goes_on_where_it_ended),
     };
