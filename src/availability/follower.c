@@ -97,6 +97,11 @@ static uint64_t greater(uint64_t a, uint64_t b)
 
 static void give_rows(struct follower *f, struct bus_message *m)
 {
+    struct bus_message rows = *m;
+    rows.position = (struct bus_position){0};
+    struct bus_position end = bus_message_end(&rows);
+    f->seq_given = greater(f->seq_given, end.seq);
+    f->items_given = greater(f->items_given, end.items);
     number_rows(f, m);
     m->partition = f->partition;
     m->seq = f->begun ? f->seq : 0;
@@ -271,21 +276,20 @@ static bool is_foreign(const struct follower *f, const struct bus_item *item)
     return contradicts(f, item, own) || (item->item <= f->items && defined_at(f, own) == 0);
 }
 
-/* A page is read from the store after all that was heard before, so it cannot know less. */
+/* A page is read from the store after all that was heard before, so it cannot know less. Nor of what is shown already. */
 static bool is_of_another(const struct follower *f, const struct bus_message *page)
 {
     const struct bus_position *from = &f->whole_from;
-    if (f->whole && f->whole_after > 0 && is_behind(&page->position, from->epoch, from->seq, from->items)) {
-        return true;
+    bool another = is_behind(&page->position, f->epoch, f->seq, f->items) ||
+        is_behind(&page->position, 0, f->seq_given, f->items_given) ||
+        (f->whole && f->whole_after > 0 && is_behind(&page->position, from->epoch, from->seq, from->items));
+    for (size_t i = 0; i < page->items_len && !another; i++) {
+        another = is_foreign(f, &page->items[i]);
     }
-    bool foreign = f->begun && is_behind(&page->position, f->epoch, f->seq, f->items);
-    for (size_t i = 0; i < page->items_len && f->begun && !foreign; i++) {
-        foreign = is_foreign(f, &page->items[i]);
-    }
-    return foreign;
+    return another;
 }
 
-/* More than there is at `seq` was heard of, but it is not there. */
+/* More than there is at `seq` was heard of, by a position, but it is not there. */
 static void forget_beyond(struct follower *f, uint64_t seq)
 {
     f->seq_known = greater(f->seq, seq);
@@ -322,7 +326,8 @@ void follower_take_catalogue(struct follower *f, struct bus_message *page, bool 
 void follower_take_movements(struct follower *f, struct bus_message *page)
 {
     if (page->levels_len == 0) {
-        forget_beyond(f, f->seq); /* there is nothing behind it */
+        f->cut = f->cut || f->seq_given > f->seq; /* there is nothing behind it, but something is shown */
+        forget_beyond(f, f->seq);
         return;
     }
     for (size_t i = 0; i < page->levels_len; i++) {

@@ -42,6 +42,9 @@ struct follower {
     /* Known to exist. */
     uint64_t seq_known;
     uint64_t items_known;
+    /* The highest of rows that were given on. */
+    uint64_t seq_given;
+    uint64_t items_given;
     /* A run of movements behind the first gap that is there already; 0: none. */
     uint64_t run_from, run_to;
 
@@ -83,8 +86,8 @@ void follower_take_movements(struct follower *f, struct bus_message *page);
 
 /*
  * What is known is not true, begin from nothing: the stream has become shorter, as after a restore from a backup, or it is
- * that of another store. Noticed by the head of the catalogue, which is asked for after a restart and where a position or
- * an event hints at it.
+ * that of another store. Noticed when inventory does not have what is known here: by a page of the catalogue, whose head is
+ * asked for after a restart and where an event or a position hints at it, or by movements that are not there.
  */
 bool follower_is_cut(const struct follower *f);
 

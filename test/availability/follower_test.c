@@ -656,24 +656,41 @@ static void a_store_that_is_set_back_during_the_first_catalogue_is_noticed(void 
 static void what_was_heard_of_and_is_not_there_is_asked_for_once(void **state)
 {
     (void)state;
+    static const uint64_t distances[] = {FOLLOWER_MOVEMENTS_MAX * 2, 2};
     struct world *w = world_known(10, 3, 20);
-    struct level_row row = w->movements[0];
-    struct collect c = {0};
-    row.seq = FOLLOWER_MOVEMENTS_MAX * 2;
-    collect_level(&c, &row);
-    give(w, &c);
-    answer_all(w); /* comes to an end */
-    assert_equal_to_inventory(w);
-    row.seq = w->seq + 2;
-    collect_level(&c, &row);
-    give(w, &c);
-    answer_all(w);
+    for (size_t i = 0; i < ARRAY_LEN(distances); i++) {
+        struct collect c = {.position = {w->epoch, w->seq + distances[i], w->items, NOW_MS}};
+        give(w, &c);
+        answer_all(w); /* comes to an end */
+        assert_equal_to_inventory(w);
+        collect_release(&c);
+    }
     move(w);
     send_some(w, w->seq - 1, w->items, false);
     assert_equal_to_inventory(w);
     assert_false(follower_is_cut(&w->follower));
-    collect_release(&c);
     world_free(w);
+}
+
+/* Events behind a gap were heard, then the store was set back to before them. */
+static void what_is_shown_and_is_not_there_is_of_another_store(void **state)
+{
+    (void)state;
+    for (int by_catalogue = 0; by_catalogue < 2; by_catalogue++) {
+        struct world *w = world_known(10, 3, 20);
+        struct collect c = {0};
+        struct level_row row = w->movements[0];
+        row.seq = w->seq + 2;
+        row.version = 100;
+        collect_level(&c, &row);
+        w->epoch += by_catalogue != 0;
+        c.position = by_catalogue != 0 ? position(w) : (struct bus_position){0};
+        give(w, &c);
+        assert_true(answer_one(w));
+        assert_true(follower_is_cut(&w->follower));
+        collect_release(&c);
+        world_free(w);
+    }
 }
 
 static void an_earlier_life_goes_on_where_it_ended(void **state)
@@ -734,6 +751,7 @@ int main(void)
         cmocka_unit_test(a_store_that_is_set_back_during_the_first_catalogue_is_noticed),
         cmocka_unit_test(a_position_that_was_overtaken_is_no_end),
         cmocka_unit_test(what_was_heard_of_and_is_not_there_is_asked_for_once),
+        cmocka_unit_test(what_is_shown_and_is_not_there_is_of_another_store),
         cmocka_unit_test(an_earlier_life_goes_on_where_it_ended),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
