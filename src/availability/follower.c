@@ -48,19 +48,40 @@ static void grow(void **ptr, size_t *cap, size_t need, size_t size)
     memset((char *)*ptr + before * size, 0, (*cap - before) * size);
 }
 
-/* The first that is heard counts, as in the kept file. */
+/* Of what is complete here, this is another item under that number, or one that was defined at another time. */
+static bool is_foreign(const struct follower *f, const struct bus_item *item)
+{
+    uint32_t own = names_find(&f->skus, item->sku);
+    bool is_missing = item->item != 0 && item->item <= f->items && defined_at(f, own) == 0;
+    return is_missing || contradicts(f, item, own);
+}
+
 static void note_item(struct follower *f, const struct bus_item *item, uint32_t own)
 {
-    f->unsure = f->unsure || contradicts(f, item, own);
     grow((void **)&f->defined_ms, &f->defined_cap, own, sizeof(*f->defined_ms));
     if (f->defined_ms[own - 1] == 0) {
         f->defined_ms[own - 1] = item->time_ms;
     }
     if (item->item != 0) {
         grow((void **)&f->own, &f->own_cap, item->item, sizeof(*f->own));
-    }
-    if (item->item != 0 && f->own[item->item - 1] == 0) {
         f->own[item->item - 1] = own;
+    }
+}
+
+/*
+ * Before the items are counted. The first that is heard counts, as in the kept file: what is foreign is not noted, so that
+ * inventory's answer is held against what was known before.
+ */
+static void note_items(struct follower *f, const struct bus_message *m)
+{
+    for (size_t i = 0; i < m->items_len; i++) {
+        const struct bus_item *item = &m->items[i];
+        bool foreign = is_foreign(f, item);
+        uint32_t own = names_number(&f->skus, item->sku, ITEMS_MAX);
+        f->unsure = f->unsure || foreign;
+        if (own != 0 && !foreign) {
+            note_item(f, item, own);
+        }
     }
 }
 
@@ -73,7 +94,6 @@ static void number_rows(struct follower *f, struct bus_message *m)
         *item = m->items[i];
         uint32_t own = names_number(&f->skus, item->sku, ITEMS_MAX);
         if (own != 0) {
-            note_item(f, item, own);
             item->item = own;
             kept++;
         }
@@ -203,6 +223,7 @@ static void note_freshness(struct follower *f)
 /* The position first: some of the rows that came with it may have been published after it. */
 void follower_take(struct follower *f, struct bus_message *m, int64_t mono_ms)
 {
+    note_items(f, m);
     hear_position(f, &m->position, mono_ms);
     for (size_t i = 0; i < m->items_len; i++) {
         count_item(f, m->items[i].item);
@@ -269,13 +290,6 @@ static uint64_t page_end(const struct bus_message *page, uint64_t after)
     return page->items_len == 0 ? after : page->items[page->items_len - 1].item;
 }
 
-/* Of what is complete here, inventory has another item under that number. */
-static bool is_foreign(const struct follower *f, const struct bus_item *item)
-{
-    uint32_t own = names_find(&f->skus, item->sku);
-    return contradicts(f, item, own) || (item->item <= f->items && defined_at(f, own) == 0);
-}
-
 /* A page is read from the store after all that was heard before, so it cannot know less. Nor of what is shown already. */
 static bool is_of_another(const struct follower *f, const struct bus_message *page)
 {
@@ -305,6 +319,7 @@ void follower_take_catalogue(struct follower *f, struct bus_message *page, bool 
     if (f->cut) {
         return;
     }
+    note_items(f, page);
     f->unsure = false;
     f->epoch = greater(f->epoch, page->position.epoch);
     if (f->whole && f->whole_after == 0) {
@@ -339,6 +354,7 @@ void follower_take_movements(struct follower *f, struct bus_message *page)
 
 void follower_restore_rows(struct follower *f, struct bus_message *m)
 {
+    note_items(f, m);
     give_rows(f, m);
 }
 

@@ -693,6 +693,27 @@ static void what_is_shown_and_is_not_there_is_of_another_store(void **state)
     }
 }
 
+/* After a restart the numbers of its items are not known, but that they were complete is. */
+static void items_of_another_store_after_a_restart_are_noticed(void **state)
+{
+    (void)state;
+    struct world *w = mem_new(sizeof(*w));
+    world_init(w, 13);
+    struct bus_item item = {.sku = str_from(sku_texts[0]), .time_ms = NOW_MS};
+    struct bus_message kept = {.items = &item, .items_len = 1};
+    follower_restore_rows(&w->follower, &kept);
+    follower_restore_end(&w->follower, &(struct bus_position){w->epoch, 0, 1, NOW_MS});
+    struct bus_item other = {.item = 1, .sku = str_from(sku_texts[7]), .time_ms = NOW_MS + 9};
+    struct bus_item told = other;
+    struct bus_message event = {.items = &told, .items_len = 1};
+    follower_take(&w->follower, &event, w->now_ms);
+    assert_true(w->follower.unsure);
+    struct bus_message page = {.items = &other, .items_len = 1, .position = {w->epoch, 50, 1, NOW_MS}};
+    follower_take_catalogue(&w->follower, &page, true);
+    assert_true(follower_is_cut(&w->follower));
+    world_free(w);
+}
+
 static void an_earlier_life_goes_on_where_it_ended(void **state)
 {
     (void)state;
@@ -752,6 +773,7 @@ int main(void)
         cmocka_unit_test(a_position_that_was_overtaken_is_no_end),
         cmocka_unit_test(what_was_heard_of_and_is_not_there_is_asked_for_once),
         cmocka_unit_test(what_is_shown_and_is_not_there_is_of_another_store),
+        cmocka_unit_test(items_of_another_store_after_a_restart_are_noticed),
         cmocka_unit_test(an_earlier_life_goes_on_where_it_ended),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
