@@ -199,7 +199,8 @@ static void hear_position(struct follower *f, const struct bus_position *p, int6
     if (p->time_ms == 0) {
         return;
     }
-    f->unsure = f->unsure || (f->begun && is_odd(f, p));
+    bool has_pages = f->begun || f->whole_after > 0;
+    f->unsure = f->unsure || (has_pages && is_odd(f, p));
     if (p->epoch < f->epoch) {
         return;
     }
@@ -320,7 +321,9 @@ void follower_take_catalogue(struct follower *f, struct bus_message *page, bool 
         return;
     }
     note_items(f, page);
-    f->unsure = false;
+    /* Only the head of the catalogue tells; another epoch on a later page is no less of a sign than in a position. */
+    bool is_head = f->whole ? f->whole_after == 0 : f->unsure;
+    f->unsure = !is_head && (f->unsure || page->position.epoch != f->epoch);
     f->epoch = greater(f->epoch, page->position.epoch);
     if (f->whole && f->whole_after == 0) {
         f->whole_from = page->position;

@@ -714,6 +714,27 @@ static void items_of_another_store_after_a_restart_are_noticed(void **state)
     world_free(w);
 }
 
+/* The question for its newest item was answered by another store, which has more: the first items would tell. */
+static void a_later_page_of_another_epoch_makes_it_ask_for_the_first(void **state)
+{
+    (void)state;
+    struct world *w = world_known(14, 3, 20);
+    struct collect c = {.position = {w->epoch, w->seq, 4, NOW_MS}};
+    give(w, &c);
+    uint64_t after;
+    assert_int_equal(follower_wants(&w->follower, &after), FOLLOWER_WANTS_CATALOGUE);
+    assert_int_equal(after, 3);
+    define_item(w);
+    w->epoch++;
+    assert_true(answer_one(w));
+    assert_int_equal(follower_wants(&w->follower, &after), FOLLOWER_WANTS_CATALOGUE);
+    assert_int_equal(after, 0);
+    answer_all(w);
+    assert_equal_to_inventory(w);
+    collect_release(&c);
+    world_free(w);
+}
+
 static void an_earlier_life_goes_on_where_it_ended(void **state)
 {
     (void)state;
@@ -774,6 +795,7 @@ int main(void)
         cmocka_unit_test(what_was_heard_of_and_is_not_there_is_asked_for_once),
         cmocka_unit_test(what_is_shown_and_is_not_there_is_of_another_store),
         cmocka_unit_test(items_of_another_store_after_a_restart_are_noticed),
+        cmocka_unit_test(a_later_page_of_another_epoch_makes_it_ask_for_the_first),
         cmocka_unit_test(an_earlier_life_goes_on_where_it_ended),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
