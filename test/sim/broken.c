@@ -10,6 +10,9 @@ struct place place;
 
 static void report(const char *invariant, const char *what)
 {
+    if (place.tell != NULL) {
+        place.tell();
+    }
     printf(
         "FAILED seed %llu step %llu: %s: %s\nreplay: %s --seed %llu --steps %llu\n", (unsigned long long)place.seed,
         (unsigned long long)place.step, invariant, what, place.program, (unsigned long long)place.seed,

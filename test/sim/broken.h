@@ -14,6 +14,7 @@ struct place {
     uint64_t seed;
     uint64_t step;
     uint64_t steps;
+    void (*tell)(void); /* prints what happened last; NULL: nothing is told */
 };
 extern struct place place;
 

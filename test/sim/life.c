@@ -204,7 +204,7 @@ static void begun(struct life *l)
     w->epoch_seen = l->head.epoch;
     l->tick_ms = ledger_clock_now_ms(&l->clock);
     w->model.healthy_since_ms = l->tick_ms;
-    if (l->head.time_ms > world_mono_ms(w) + w->wall_ahead_ms) {
+    if (l->head.time_ms > world_mono_ms(w) + w->clock.wall_ahead_ms) {
         mark(MARK_CLOCK_BEHIND_STORE);
     }
     if (l->number > 1) {
@@ -349,7 +349,7 @@ static bool take_commit(struct life *l)
     if (e == ERR_OK) {
         commit_applied(l);
     }
-    enum sequencer_next next = sequencer_committed(l->sequencer, e, l->world->mono_ns);
+    enum sequencer_next next = sequencer_committed(l->sequencer, e, l->world->clock.mono_ns);
     if (e == ERR_IO) {
         promise(next == SEQUENCER_STOP, "I20", "a process goes on after its store failed");
     }
@@ -575,7 +575,7 @@ bool life_run_project(struct life *l)
 
 void life_run_hub(struct life *l)
 {
-    hub_turn(l->hub, world_mono_ms(l->world), l->world->mono_ns);
+    hub_turn(l->hub, world_mono_ms(l->world), l->world->clock.mono_ns);
     pages_check(l->world);
 }
 

@@ -9,7 +9,7 @@ static const struct {
     const char *what;
 } rows[MARK_COUNT] = {
 #define MARK(name, what) {#name, what},
-#include "marks.def"
+#include MARKS_DEF
 #undef MARK
 };
 

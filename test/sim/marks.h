@@ -7,9 +7,14 @@
 
 #include <stdint.h>
 
+/* Each world has its own. */
+#ifndef MARKS_DEF
+#define MARKS_DEF "marks.def"
+#endif
+
 enum mark {
 #define MARK(name, what) MARK_##name,
-#include "marks.def"
+#include MARKS_DEF
 #undef MARK
     MARK_COUNT
 };

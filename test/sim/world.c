@@ -27,13 +27,13 @@ void world_trace(struct world *w, uint64_t value)
 
 int64_t world_mono_ms(const struct world *w)
 {
-    return w->mono_ns / NS_PER_MS;
+    return w->clock.mono_ns / NS_PER_MS;
 }
 
 void world_pass_ns(struct world *w, int64_t ns)
 {
-    w->mono_ns += ns;
-    disk_set_time_ms(w->disk, world_mono_ms(w) + w->wall_ahead_ms);
+    w->clock.mono_ns += ns;
+    disk_set_time_ms(w->disk, world_mono_ms(w) + w->clock.wall_ahead_ms);
 }
 
 /* --- birth and death of the world ---------------------------------------------------------------------------------------- */
@@ -59,15 +59,15 @@ struct world *world_new(uint64_t seed)
     w->seed = seed;
     random_init(&w->random, seed);
     w->disk = disk_new(random_u64(&w->random));
-    w->mono_ns = 1000000 * NS_PER_MS;
-    w->began_ns = w->mono_ns;
-    w->wall_ahead_ms = 1750000000000LL + (int64_t)world_below(w, YEAR_MS);
+    w->clock.mono_ns = 1000000 * NS_PER_MS;
+    w->began_ns = w->clock.mono_ns;
+    w->clock.wall_ahead_ms = 1750000000000LL + (int64_t)world_below(w, YEAR_MS);
     w->faults_on = true;
     draw_plan(w);
     model_init(&w->model);
     map_init(&w->shown);
     pages_init(w);
-    clock_is_of(w);
+    clock_is(&w->clock);
     world_pass_ns(w, 0);
     return w;
 }
@@ -135,7 +135,7 @@ void world_free(struct world *w)
 {
     end_lives(w, false);
     mark_disk(w);
-    clock_is_of(NULL);
+    clock_is(NULL);
     commit_free(w->doubt);
     intents_free(w);
     pages_release(w);
@@ -290,11 +290,11 @@ static void set_wall_clock(struct world *w)
 {
     static const int64_t JUMPS[] = {3600000, -3600000, YEAR_MS, -YEAR_MS, 1000, -1000};
     int64_t jump = JUMPS[world_below(w, ARRAY_LEN(JUMPS))];
-    if (world_mono_ms(w) + w->wall_ahead_ms + jump < YEAR_MS) {
+    if (world_mono_ms(w) + w->clock.wall_ahead_ms + jump < YEAR_MS) {
         return;
     }
     mark(jump > 0 ? MARK_CLOCK_SET_FORWARD : MARK_CLOCK_SET_BACK);
-    w->wall_ahead_ms += jump;
+    w->clock.wall_ahead_ms += jump;
     world_pass_ns(w, 0);
 }
 
@@ -324,7 +324,7 @@ static void vex_disk(struct world *w)
 static void fill_disk(struct world *w)
 {
     disk_faults(w->disk)->room_bytes = disk_size_bytes(w->disk) + world_below(w, 60000);
-    w->full_until_ns = w->mono_ns + (int64_t)world_below(w, 4000) * NS_PER_MS;
+    w->full_until_ns = w->clock.mono_ns + (int64_t)world_below(w, 4000) * NS_PER_MS;
     if (w->plan.deaths && world_chance(w, 4)) { /* mostly while the state is taken from the store again */
         disk_die_at(w->disk, 1 + world_below(w, 12), DISK_READ);
     }
@@ -332,7 +332,7 @@ static void fill_disk(struct world *w)
 
 static void free_disk(struct world *w)
 {
-    if (w->full_until_ns != 0 && w->mono_ns > w->full_until_ns) {
+    if (w->full_until_ns != 0 && w->clock.mono_ns > w->full_until_ns) {
         disk_faults(w->disk)->room_bytes = DISK_ROOM_UNBOUNDED;
         w->full_until_ns = 0;
     }

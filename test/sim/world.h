@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/map.h"
 #include "broken.h"
+#include "clock.h"
 #include "disk.h"
 #include "inventory/sequencer.h"
 #include "marks.h"
@@ -155,8 +156,7 @@ struct world {
     struct random random;
     struct disk *disk;
     struct plan plan;
-    int64_t mono_ns;
-    int64_t wall_ahead_ms; /* wall clock = mono + this */
+    struct sim_clock clock;
     int64_t began_ns;
     uint64_t trace;
 
@@ -196,9 +196,6 @@ bool world_chance(struct world *w, uint64_t one_in);
 void world_trace(struct world *w, uint64_t value);
 int64_t world_mono_ms(const struct world *w);
 void world_pass_ns(struct world *w, int64_t ns);
-
-/* --- clock.c: the clock that the product reads --- */
-void clock_is_of(const struct world *w); /* NULL: of nobody */
 
 /* --- life.c --- */
 /* NULL when the start failed or the disk died in it; then the disk is to be ended as after any other death. */
