@@ -61,6 +61,7 @@ static void note_item(struct follower *f, const struct bus_item *item, uint32_t 
     grow((void **)&f->defined_ms, &f->defined_cap, own, sizeof(*f->defined_ms));
     if (f->defined_ms[own - 1] == 0) {
         f->defined_ms[own - 1] = item->time_ms;
+        f->defined++;
     }
     if (item->item != 0) {
         grow((void **)&f->own, &f->own_cap, item->item, sizeof(*f->own));
@@ -121,7 +122,6 @@ static void give_rows(struct follower *f, struct bus_message *m)
     rows.position = (struct bus_position){0};
     struct bus_position end = bus_message_end(&rows);
     f->seq_given = greater(f->seq_given, end.seq);
-    f->items_given = greater(f->items_given, end.items);
     number_rows(f, m);
     m->partition = f->partition;
     m->seq = f->begun ? f->seq : 0;
@@ -295,13 +295,18 @@ static uint64_t page_end(const struct bus_message *page, uint64_t after)
 static bool is_of_another(const struct follower *f, const struct bus_message *page)
 {
     const struct bus_position *from = &f->whole_from;
-    bool another = is_behind(&page->position, f->epoch, f->seq, f->items) ||
-        is_behind(&page->position, 0, f->seq_given, f->items_given) ||
+    bool another = is_behind(&page->position, f->epoch, f->seq, f->items) || page->position.seq < f->seq_given ||
         (f->whole && f->whole_after > 0 && is_behind(&page->position, from->epoch, from->seq, from->items));
     for (size_t i = 0; i < page->items_len && !another; i++) {
         another = is_foreign(f, &page->items[i]);
     }
     return another;
+}
+
+/* Kept items have no numbers, so one that inventory does not have shows only in how many there are. */
+static bool knows_too_many(const struct follower *f, const struct bus_message *page)
+{
+    return f->defined > greater(page->position.items, page_end(page, 0));
 }
 
 /* More than there is at `seq` was heard of, by a position, but it is not there. */
@@ -317,10 +322,13 @@ static void forget_beyond(struct follower *f, uint64_t seq)
 void follower_take_catalogue(struct follower *f, struct bus_message *page, bool last)
 {
     f->cut = f->cut || is_of_another(f, page);
+    if (!f->cut) {
+        note_items(f, page);
+        f->cut = knows_too_many(f, page);
+    }
     if (f->cut) {
         return;
     }
-    note_items(f, page);
     /* Only the head of the catalogue tells; another epoch on a later page is no less of a sign than in a position. */
     bool is_head = f->whole ? f->whole_after == 0 : f->unsure;
     f->unsure = !is_head && (f->unsure || page->position.epoch != f->epoch);

@@ -714,6 +714,25 @@ static void items_of_another_store_after_a_restart_are_noticed(void **state)
     world_free(w);
 }
 
+/* Its event was kept, though not the one before; then the store was set back. */
+static void a_kept_item_that_is_not_there_is_of_another_store(void **state)
+{
+    (void)state;
+    struct world *w = mem_new(sizeof(*w));
+    world_init(w, 15);
+    struct bus_item items[] = {
+        {.sku = str_from(sku_texts[0]), .time_ms = NOW_MS}, {.sku = str_from(sku_texts[9]), .time_ms = NOW_MS}};
+    struct bus_message kept = {.items = items, .items_len = ARRAY_LEN(items)};
+    follower_restore_rows(&w->follower, &kept);
+    follower_restore_end(&w->follower, &(struct bus_position){w->epoch, 0, 1, NOW_MS});
+    define_item(w);
+    define_item(w);
+    assert_true(answer_one(w)); /* as many as there are */
+    answer_all(w);
+    assert_true(follower_is_cut(&w->follower));
+    world_free(w);
+}
+
 /* The question for its newest item was answered by another store, which has more: the first items would tell. */
 static void a_later_page_of_another_epoch_makes_it_ask_for_the_first(void **state)
 {
@@ -796,6 +815,7 @@ int main(void)
         cmocka_unit_test(what_is_shown_and_is_not_there_is_of_another_store),
         cmocka_unit_test(items_of_another_store_after_a_restart_are_noticed),
         cmocka_unit_test(a_later_page_of_another_epoch_makes_it_ask_for_the_first),
+        cmocka_unit_test(a_kept_item_that_is_not_there_is_of_another_store),
         cmocka_unit_test(an_earlier_life_goes_on_where_it_ended),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
