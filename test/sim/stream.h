@@ -68,6 +68,13 @@ struct past {
     uint64_t shared_items;
     struct deed *deeds;
     size_t deeds_len, deeds_cap;
+
+    /* What relays have published of it: the broker took it, whatever it did with it then. */
+    bool *published; /* by seq - 1 */
+    size_t published_cap;
+    bool published_items[SKUS];
+    /* Need not be published: so far back that nobody begins there, or the broker said that it has it. */
+    uint64_t excused, excused_items;
 };
 
 /* --- the inventory service --------------------------------------------------------------------------------------------- */
@@ -109,6 +116,7 @@ struct told {
     char *json;
     size_t len;
     uint64_t seq, items; /* what it names */
+    bool is_position;
     size_t past;
     unsigned holders;
 };
@@ -264,6 +272,8 @@ void node_cut_power(struct node *n);
 void source_asks(struct node *n); /* whose questions come next */
 
 /* --- stream_proof.c --- */
+void prove_published(struct stream *w, const struct bus_position *p); /* it is being said */
+void prove_one_relay(struct stream *w);
 void prove_given(struct node *n, const struct bus_message *m);
 void prove_view(struct node *n); /* after it was applied */
 void prove_age(struct node *n);

@@ -68,6 +68,7 @@ static void name_told(struct told *t, const struct bus_message *m, size_t at)
     } else if (at < m->items_len + m->levels_len) {
         t->seq = m->levels[at - m->items_len].seq;
     } else {
+        t->is_position = true;
         t->seq = m->position.seq;
         t->items = m->position.items;
     }
@@ -95,6 +96,22 @@ static void queue_event(struct stream *w, struct node *n, struct told *t)
         mark(MARK_EVENT_OVERTAKES);
     }
     told_put(&n->queue, t, at);
+}
+
+static void note_published(struct stream *w, const struct told *t)
+{
+    struct past *p = stream_past(w);
+    if (t->is_position) {
+        return;
+    }
+    if (t->seq > 0) {
+        size_t before = p->published_cap;
+        mem_grow((void **)&p->published, &p->published_cap, t->seq, sizeof(*p->published));
+        memset(p->published + before, 0, p->published_cap - before);
+        p->published[t->seq - 1] = true;
+    } else {
+        p->published_items[t->items - 1] = true;
+    }
 }
 
 static void arrive(struct stream *w, struct told *t)
@@ -137,6 +154,7 @@ static void take_first(struct stream *w, struct told_list *events, size_t len)
 {
     struct broker *b = &w->broker;
     for (size_t i = 0; i < len; i++) {
+        note_published(w, events->all[i]);
         if (stream_fault(w, w->plan.reorders, 12)) {
             told_put(&b->late, events->all[i], b->late.len);
             mark(MARK_EVENT_LATE);
@@ -165,12 +183,25 @@ static enum err publish(struct bus *base, const struct bus_message *m, struct er
         (unsigned long long)m->position.epoch, (unsigned long long)m->position.seq,
         (unsigned long long)m->position.items);
     take_first(w, &c.events, len);
+    if (len == c.events.len && m->position.time_ms != 0) {
+        prove_published(w, &m->position);
+    }
     if (fails) {
         mark(len > 0 ? MARK_PUBLISH_FAILS_IN_PART : MARK_PUBLISH_FAILS);
     }
     told_drop_all(&c.events);
     stream_meanwhile(w);
     return fails ? err_note_set(note, ERR_IO, "the broker did not confirm") : ERR_OK;
+}
+
+/* A relay that asks begins not too far back, and believes the broker. */
+static void excuse(struct stream *w, const struct bus_position *said)
+{
+    struct past *p = stream_past(w);
+    uint64_t seq = p->facts_len > RELAY_AGAIN ? p->facts_len - RELAY_AGAIN : 0;
+    seq = said->seq > seq && said->seq <= p->facts_len ? said->seq : seq;
+    p->excused = seq > p->excused ? seq : p->excused;
+    p->excused_items = said->items > p->excused_items ? said->items : p->excused_items;
 }
 
 static enum err last(struct bus *base, struct bus_position *out, struct err_note *note)
@@ -180,6 +211,7 @@ static enum err last(struct bus *base, struct bus_position *out, struct err_note
     if (b->away) {
         return err_note_set(note, ERR_IO, "the broker is away");
     }
+    excuse(w, &(struct bus_position){0});
     if (b->tells == BROKER_CANNOT_TELL) {
         mark(MARK_LAST_CANNOT_TELL);
         return ERR_NOT_FOUND;
@@ -190,6 +222,7 @@ static enum err last(struct bus *base, struct bus_position *out, struct err_note
         out->seq = t->seq > out->seq ? t->seq : out->seq;
         out->items = t->items > out->items ? t->items : out->items;
     }
+    excuse(w, out);
     mark(b->kept.len > 0 ? MARK_LAST_TELLS : MARK_LAST_IS_EMPTY);
     stream_say(
         w, "the broker ends at seq %llu items %llu", (unsigned long long)out->seq, (unsigned long long)out->items);

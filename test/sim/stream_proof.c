@@ -215,6 +215,30 @@ void prove_cut(struct node *n)
     mark(MARK_NODE_CUT);
 }
 
+/* --- what relays say ------------------------------------------------------------------------------------------------------------ */
+
+/* A position says that all up to there was published before. */
+void prove_published(struct stream *w, const struct bus_position *p)
+{
+    const struct past *past = stream_past(w);
+    promise(p->seq <= past->facts_len && p->items <= past->items_len, "I12", "a position is beyond what is committed");
+    for (uint64_t n = past->excused; n < p->seq; n++) {
+        promise(
+            n < past->published_cap && past->published[n], "I12", "seq %llu was not published",
+            (unsigned long long)n + 1);
+    }
+    for (uint64_t n = past->excused_items; n < p->items; n++) {
+        promise(past->published_items[n], "I12", "item %llu was not published", (unsigned long long)n + 1);
+    }
+}
+
+void prove_one_relay(struct stream *w)
+{
+    for (size_t i = 0; i + 1 < w->shop.leaders_len; i++) {
+        promise(w->shop.leaders[i]->relay == NULL, "I13", "a deposed leader goes on publishing");
+    }
+}
+
 /* --- in the end ---------------------------------------------------------------------------------------------------------------------- */
 
 bool node_is_equal(struct node *n)

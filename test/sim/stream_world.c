@@ -155,6 +155,7 @@ void stream_free(struct stream *w)
     for (size_t i = 0; i <= w->past; i++) {
         mem_free(w->pasts[i].facts);
         mem_free(w->pasts[i].deeds);
+        mem_free(w->pasts[i].published);
     }
     clock_is(NULL);
     the_world = NULL;
@@ -379,5 +380,8 @@ void stream_run(struct stream *w, uint64_t steps)
     shop_commit(w);
     heal(w);
     live_again(w);
+    stream_pass_ms(w, RELAY_POSITION_MS);
+    shop_turn(w);
+    prove_one_relay(w);
     mark(MARK_HEALED);
 }
