@@ -178,15 +178,14 @@ static bool is_behind(const struct bus_position *p, uint64_t epoch, uint64_t seq
 }
 
 /*
- * Of another epoch, or later than the last one and yet behind what that one named or what is complete here: overtaken by an
+ * Of another epoch, or later than the last one and yet behind what that one named or what is shown here: overtaken by an
  * answer, or the store was set back. One that comes again is neither.
  */
 static bool is_odd(const struct follower *f, const struct bus_position *p)
 {
-    const struct bus_position *before = &f->claim;
-    return p->epoch != f->epoch ||
-        (p->time_ms > before->time_ms &&
-         is_behind(p, 0, greater(before->seq, f->seq), greater(before->items, f->items)));
+    uint64_t seq = greater(f->claim.seq, greater(f->seq, f->seq_given));
+    uint64_t items = greater(f->claim.items, f->items);
+    return p->epoch != f->epoch || (p->time_ms > f->claim.time_ms && is_behind(p, 0, seq, items));
 }
 
 /*

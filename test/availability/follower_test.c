@@ -342,6 +342,7 @@ static void a_position_of_a_deposed_leader_says_nothing(void **state)
     struct collect c = {.position = {6, 0, 0, NOW_MS + 5000}};
     give(w, &c);
     assert_false(follower_is_cut(&w->follower));
+    answer_all(w); /* is it of the past, or of another store? */
     assert_int_equal(w->follower.fresh_wall_ms, 0);
     answer_all(w); /* is it still the same store? */
     assert_int_equal(w->follower.fresh_wall_ms, 0);
@@ -361,6 +362,27 @@ static void it_is_fresh_only_when_it_has_what_the_position_names(void **state)
     define_item(w);
     answer_all(w);
     move(w);
+    w->now_ms += 10;
+    struct collect c = {.position = position(w)};
+    give(w, &c);
+    assert_int_equal(w->follower.fresh_wall_ms, 0);
+    answer_all(w);
+    assert_int_equal(w->follower.fresh_wall_ms, w->now_ms);
+    collect_release(&c);
+    follower_release(&w->follower);
+    mem_free(w);
+}
+
+/* Its position is fulfilled here, but may be that of another store: inventory has to be asked first. */
+static void a_new_leader_makes_nobody_fresh_before_inventory_was_asked(void **state)
+{
+    (void)state;
+    struct world *w = mem_new(sizeof(*w));
+    world_init(w, 16);
+    define_item(w);
+    move(w);
+    answer_all(w);
+    w->epoch++;
     w->now_ms += 10;
     struct collect c = {.position = position(w)};
     give(w, &c);
@@ -800,6 +822,7 @@ int main(void)
         cmocka_unit_test(a_long_gap_is_closed_by_the_catalogue),
         cmocka_unit_test(a_position_of_a_deposed_leader_says_nothing),
         cmocka_unit_test(it_is_fresh_only_when_it_has_what_the_position_names),
+        cmocka_unit_test(a_new_leader_makes_nobody_fresh_before_inventory_was_asked),
         cmocka_unit_test(a_stream_that_became_shorter_is_noticed),
         cmocka_unit_test(a_store_that_was_set_back_by_several_leaders_is_noticed),
         cmocka_unit_test(a_store_that_was_set_back_by_one_leader_is_noticed),
