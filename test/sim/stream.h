@@ -66,6 +66,7 @@ struct past {
     size_t items_len;
     uint64_t shared; /* the first so many movements are those of the past before it, too */
     uint64_t shared_items;
+    int64_t began_ms; /* wall clock; who claims to know what was true later knows this store */
     struct deed *deeds;
     size_t deeds_len, deeds_cap;
 

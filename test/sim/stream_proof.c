@@ -134,16 +134,8 @@ static void prove_claim(struct node *n)
     }
 }
 
-bool node_is_settled(const struct node *n)
+static bool shows_only(const struct node *n, const struct past *p)
 {
-    const struct stream *w = n->world;
-    const struct past *p = &w->pasts[w->past];
-    for (size_t i = 0; i < n->queue.len; i++) {
-        const struct told *t = n->queue.all[i];
-        if (t->past < w->past && (t->seq > p->shared || t->items > p->shared_items)) {
-            return false;
-        }
-    }
     for (uint32_t sku = 0; sku < SKUS; sku++) {
         if (n->defined_ms[sku] != 0 && !is_definition(p, sku, n->defined_ms[sku])) {
             return false;
@@ -155,7 +147,25 @@ bool node_is_settled(const struct node *n)
             }
         }
     }
-    return n->opened && atomic_load(&n->availability.view.seq) <= p->facts_len;
+    return true;
+}
+
+bool node_is_settled(const struct node *n)
+{
+    const struct stream *w = n->world;
+    const struct past *p = &w->pasts[w->past];
+    for (size_t i = 0; i < n->queue.len; i++) {
+        const struct told *t = n->queue.all[i];
+        if (t->past < w->past && (t->seq > p->shared || t->items > p->shared_items)) {
+            return false;
+        }
+    }
+    struct availability_metrics knows = {0};
+    if (!n->opened || !shows_only(n, p)) {
+        return false;
+    }
+    follow_metrics(n->follow, &knows);
+    return knows.seq_known <= p->facts_len && atomic_load(&n->availability.view.seq) <= p->facts_len;
 }
 
 /* From here on it is judged by the present store. */
@@ -177,7 +187,6 @@ void prove_view(struct node *n)
     for (uint32_t sku = 0; sku < SKUS; sku++) {
         prove_shown(n, sku);
     }
-    settle(n);
     prove_claim(n);
 }
 
@@ -194,6 +203,9 @@ void prove_age(struct node *n)
         return;
     }
     int64_t before_ms = stream_wall_ms(w) - age_ms;
+    promise(
+        before_ms <= w->pasts[w->past].began_ms || shows_only(n, &w->pasts[w->past]), "I22",
+        "node %u says it is %lld ms old, but shows what another store had", n->number, (long long)age_ms);
     for (; n->fresh < to && p->facts[n->fresh].committed_ms < before_ms; n->fresh++) {
         promise(
             has(n, &p->facts[n->fresh]), "I21", "node %u says it is %lld ms old, but does not have seq %llu", n->number,

@@ -492,6 +492,7 @@ void shop_restore(struct stream *w, bool replaced)
     close_store(w);
     told_drop_all(&w->broker.late); /* of processes that are gone */
     w->past++;
+    stream_past(w)->began_ms = stream_wall_ms(w);
     open_store(w);
     if (replaced) {
         build_another(w, epoch);
