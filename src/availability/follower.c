@@ -61,7 +61,6 @@ static void note_item(struct follower *f, const struct bus_item *item, uint32_t 
     grow((void **)&f->defined_ms, &f->defined_cap, own, sizeof(*f->defined_ms));
     if (f->defined_ms[own - 1] == 0) {
         f->defined_ms[own - 1] = item->time_ms;
-        f->defined++;
     }
     if (item->item != 0) {
         grow((void **)&f->own, &f->own_cap, item->item, sizeof(*f->own));
@@ -302,10 +301,13 @@ static bool is_of_another(const struct follower *f, const struct bus_message *pa
     return another;
 }
 
-/* Kept items have no numbers, so one that inventory does not have shows only in how many there are. */
+/*
+ * Kept items have no numbers, and of others only levels were heard: one that inventory does not have shows only in how many
+ * there are.
+ */
 static bool knows_too_many(const struct follower *f, const struct bus_message *page)
 {
-    return f->defined > greater(page->position.items, page_end(page, 0));
+    return f->skus.len > greater(page->position.items, page_end(page, 0));
 }
 
 /* More than there is at `seq` was heard of, by a position, but it is not there. */

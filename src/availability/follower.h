@@ -43,7 +43,6 @@ struct follower {
     uint64_t seq_known;
     uint64_t items_known;
     uint64_t seq_given; /* the highest of rows that were given on */
-    uint64_t defined;   /* items whose definition is known, in `defined_ms` */
     /* A run of movements behind the first gap that is there already; 0: none. */
     uint64_t run_from, run_to;
 

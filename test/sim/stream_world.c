@@ -231,12 +231,21 @@ static bool all_have_noticed(const struct stream *w)
 }
 
 /*
- * What it heard before its first catalogue has nothing beside it that would tell that it is of another store, if that one
- * has more: such a node is started after its store was replaced.
+ * What it heard before its first catalogue, or of an item whose definition it missed, has nothing beside it that would tell
+ * that it is of another store, if that one has more: such a node is started after its store was replaced.
  */
-static void end_if_not_begun(struct node *n)
+static bool knows_in_part(const struct node *n)
 {
-    if (n->on && atomic_load(&n->availability.view.seq) == 0) {
+    bool in_part = atomic_load(&n->availability.view.seq) == 0;
+    for (uint32_t sku = 0; sku < SKUS && !in_part; sku++) {
+        in_part = n->known[sku] && n->defined_ms[sku] == 0;
+    }
+    return in_part;
+}
+
+static void end_if_in_part(struct node *n)
+{
+    if (n->on && knows_in_part(n)) {
         node_stop(n, false);
         node_forget(n);
     }
@@ -253,7 +262,7 @@ static void replace_store(struct stream *w, bool by_another)
         }
     }
     for (uint32_t i = 0; i < w->nodes_len && by_another; i++) {
-        end_if_not_begun(&w->nodes[i]);
+        end_if_in_part(&w->nodes[i]);
     }
     shop_restore(w, by_another);
 }
