@@ -245,10 +245,13 @@ static bool knows_in_part(const struct node *n)
 
 static void end_if_in_part(struct node *n)
 {
-    if (n->on && knows_in_part(n)) {
-        node_stop(n, false);
-        node_forget(n);
+    if (!knows_in_part(n)) {
+        return;
     }
+    if (n->on) {
+        node_stop(n, false);
+    }
+    node_forget(n);
 }
 
 static void replace_store(struct stream *w, bool by_another)
