@@ -2,7 +2,6 @@
 #include "base/mem.h"
 #include "stream.h"
 
-#include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -93,14 +92,15 @@ static struct stream *the_world;
 /* What is said is part of the trace. */
 void stream_say(struct stream *w, const char *format, ...)
 {
-    char *line = w->said[w->said_len++ % SAID];
-    int at = snprintf(
-        line, SAID_BYTES, "step %llu, %lld ms: ", (unsigned long long)place.step,
-        (long long)(w->clock.mono_ns - w->began_ns) / NS_PER_MS);
+    char what[SAID_BYTES];
     va_list args;
     va_start(args, format);
-    (void)vsnprintf(line + at, SAID_BYTES - (size_t)at, format, args);
+    vsnprintf(what, sizeof(what), format, args);
     va_end(args);
+    long long ms = (w->clock.mono_ns - w->began_ns) / NS_PER_MS;
+    char *line = w->said[w->said_len++ % SAID];
+    int len = snprintf(line, SAID_BYTES, "step %llu, %lld ms: %s", (unsigned long long)place.step, ms, what);
+    check(len > 0);
     stream_trace_bytes(w, line, strlen(line));
 }
 
