@@ -167,10 +167,11 @@ struct node {
     int64_t defined_ms[SKUS]; /* 0: not told */
     bool known[SKUS];
     uint64_t shown_version[SKUS];
-    size_t first_past; /* what it knows may be of this past, or of a later one */
-    size_t past;       /* what it follows now; an older one while it has not noticed */
-    uint64_t claimed;  /* movements that it was seen to have because it said so */
-    uint64_t fresh;    /* movements and items that it was seen to have because of its age */
+    int64_t foreign_ms; /* when the newest row came that an older store had, wall clock; 0: none did */
+    size_t first_past;  /* what it knows may be of this past, or of a later one */
+    size_t past;        /* what it follows now; an older one while it has not noticed */
+    uint64_t claimed;   /* movements that it was seen to have because it said so */
+    uint64_t fresh;     /* movements and items that it was seen to have because of its age */
     size_t fresh_items;
     uint64_t starts;
 };

@@ -312,6 +312,9 @@ static const struct bus_message *receive(struct bus *base, int timeout_ms)
     for (uint64_t i = 0; i < most && n->queue.len > 0; i++) {
         struct told *t = told_take(&n->queue, 0);
         intake_take(&n->intake, (struct str){t->json, t->len}, stream_mono_ms(w));
+        if (t->past < w->past && !t->is_position) {
+            n->foreign_ms = stream_wall_ms(w);
+        }
         told_drop(t);
     }
     return intake_lend(&n->intake);

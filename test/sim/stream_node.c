@@ -116,6 +116,7 @@ static void begin_view(struct node *n)
     memset(n->defined_ms, 0, sizeof(n->defined_ms));
     memset(n->known, 0, sizeof(n->known));
     memset(n->shown_version, 0, sizeof(n->shown_version));
+    n->foreign_ms = 0;
     n->claimed = 0;
     n->fresh = 0;
     n->fresh_items = 0;
