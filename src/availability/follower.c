@@ -117,10 +117,6 @@ static uint64_t greater(uint64_t a, uint64_t b)
 
 static void give_rows(struct follower *f, struct bus_message *m)
 {
-    struct bus_message rows = *m;
-    rows.position = (struct bus_position){0};
-    struct bus_position end = bus_message_end(&rows);
-    f->seq_given = greater(f->seq_given, end.seq);
     number_rows(f, m);
     m->partition = f->partition;
     m->seq = f->begun ? f->seq : 0;
@@ -128,6 +124,7 @@ static void give_rows(struct follower *f, struct bus_message *m)
     for (size_t i = 0; i < m->levels_len; i++) {
         m->reach = greater(m->reach, m->levels[i].seq);
     }
+    f->seq_given = greater(f->seq_given, m->reach);
     f->apply(f->ctx, m);
 }
 

@@ -30,8 +30,8 @@ struct follower {
     struct names skus, locations;
     int64_t *defined_ms; /* of each SKU, index: its number - 1; 0: not known yet */
     size_t defined_cap;
-    uint32_t
-        *own; /* number of each item here, index: that of inventory - 1; 0: not known, as those of an earlier life */
+    /* Number of each item here, index: that of inventory - 1; 0: not known, as those of an earlier life. */
+    uint32_t *own;
     size_t own_cap;
 
     /* Complete up to here. */

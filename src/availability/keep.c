@@ -48,25 +48,29 @@ static const char *const texts[KEEP_COUNT] = {
 };
 
 /* What the view would not take is damage. SQLite looks at these constraints, too, when it checks a file. */
+/* clang-format off */
 #define BYTES(column) "length(CAST(" column " AS BLOB))"
-#define SCHEMA                                                                                                                                   \
-    "CREATE TABLE position (partition INTEGER NOT NULL, epoch INTEGER NOT NULL CHECK (epoch >= 0), "                                             \
-    "seq INTEGER NOT NULL CHECK (seq >= 0), items INTEGER NOT NULL CHECK (items BETWEEN 0 AND %d), "                                             \
-    "time_ms INTEGER NOT NULL CHECK (time_ms BETWEEN 0 AND %lld)) STRICT;"                                                                       \
-    "CREATE TABLE item (sku TEXT PRIMARY KEY CHECK (" BYTES(                                                                                     \
-        "sku") " BETWEEN 1 AND %d), "                                                                                                            \
-               "defined_ms INTEGER NOT NULL CHECK (defined_ms BETWEEN 0 AND %lld)) STRICT, WITHOUT ROWID;"                                       \
-               "CREATE TABLE level (sku TEXT NOT NULL CHECK (" BYTES(                                                                            \
-                   "sku") " BETWEEN 1 AND %d), "                                                                                                 \
-                          "location TEXT NOT NULL CHECK (" BYTES(                                                                                \
-                              "location") " BETWEEN 1 AND %d), "                                                                                 \
-                                          "version INTEGER NOT NULL CHECK (version BETWEEN 1 AND %lld), seq INTEGER NOT NULL CHECK (seq >= 0), " \
-                                          "time_ms INTEGER NOT NULL CHECK (time_ms BETWEEN 0 AND %lld), on_hand INTEGER NOT NULL, "              \
-                                          "reserved INTEGER NOT NULL, committed INTEGER NOT NULL, damaged INTEGER NOT NULL, "                    \
-                                          "quality_control INTEGER NOT NULL, safety_stock INTEGER NOT NULL, incoming INTEGER NOT NULL, "         \
-                                          "PRIMARY KEY (sku, location), CHECK (min(" QUANTITIES                                                  \
-                                          ") >= 0 AND max(" QUANTITIES ") <= %lld)) "                                                            \
-                                          "STRICT, WITHOUT ROWID;"
+#define SCHEMA \
+    "CREATE TABLE position (" \
+        "partition INTEGER NOT NULL, " \
+        "epoch INTEGER NOT NULL CHECK (epoch >= 0), " \
+        "seq INTEGER NOT NULL CHECK (seq >= 0), " \
+        "items INTEGER NOT NULL CHECK (items BETWEEN 0 AND %d), " \
+        "time_ms INTEGER NOT NULL CHECK (time_ms BETWEEN 0 AND %lld)) STRICT;" \
+    "CREATE TABLE item (" \
+        "sku TEXT PRIMARY KEY CHECK (" BYTES("sku") " BETWEEN 1 AND %d), " \
+        "defined_ms INTEGER NOT NULL CHECK (defined_ms BETWEEN 0 AND %lld)) STRICT, WITHOUT ROWID;" \
+    "CREATE TABLE level (" \
+        "sku TEXT NOT NULL CHECK (" BYTES("sku") " BETWEEN 1 AND %d), " \
+        "location TEXT NOT NULL CHECK (" BYTES("location") " BETWEEN 1 AND %d), " \
+        "version INTEGER NOT NULL CHECK (version BETWEEN 1 AND %lld), " \
+        "seq INTEGER NOT NULL CHECK (seq >= 0), " \
+        "time_ms INTEGER NOT NULL CHECK (time_ms BETWEEN 0 AND %lld), " \
+        "on_hand INTEGER NOT NULL, reserved INTEGER NOT NULL, committed INTEGER NOT NULL, damaged INTEGER NOT NULL, " \
+        "quality_control INTEGER NOT NULL, safety_stock INTEGER NOT NULL, incoming INTEGER NOT NULL, " \
+        "PRIMARY KEY (sku, location), " \
+        "CHECK (min(" QUANTITIES ") >= 0 AND max(" QUANTITIES ") <= %lld)) STRICT, WITHOUT ROWID;"
+/* clang-format on */
 
 struct keep {
     sqlite3 *db;

@@ -23,8 +23,9 @@
  * not above what is known to have been marked. Frames are written by rising seq, therefore a frame is covered by its
  * own id, and who resumes is told nothing twice. (A SKU that changed faster than a slow client could read, for
  * STREAM_POSTPONED_MS, is written out of order; and one whose view misses changes before it is written with an id from
- * before the gap. Only then the same version may come again after a resume. Never an older one.) While a SKU without any change, which no seq can stand for, is still to be told, frames have no id: who
- * breaks off there begins from the start.
+ * before the gap. Only then the same version may come again after a resume. Never an older one.) While a SKU without
+ * any change, which no seq can stand for, is still to be told, frames have no id: who breaks off there begins from the
+ * start.
  *
  * What is unread of one stream never exceeds STREAM_UNREAD_BYTES_MAX: it is one frame a SKU at most.
  */

@@ -174,9 +174,9 @@ struct store_reader {
 /* `leader`: the URL under which others reach this process, may be "". */
 MUST_CHECK enum err store_claim(struct store *s, const char *leader, struct store_head *out, struct err_note *note);
 /*
- * The lease that was claimed runs for STORE_LEASE_MS from now. For a thread of its own beside the one that writes, between
- * the claim and store_free. Takes 2 seconds at most, or 7 where it has to connect first. ERR_FENCED: there is another owner. ERR_IO: it could not be
- * renewed; try again. Always ERR_OK where there is no lease.
+ * The lease that was claimed runs for STORE_LEASE_MS from now. For a thread of its own beside the one that writes,
+ * between the claim and store_free. Takes 2 seconds at most, or 7 where it has to connect first. ERR_FENCED: there is
+ * another owner. ERR_IO: it could not be renewed; try again. Always ERR_OK where there is no lease.
  */
 MUST_CHECK enum err store_renew(struct store *s, struct err_note *note);
 /* May several processes share it, one of them with the lease? */

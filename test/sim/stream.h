@@ -29,7 +29,7 @@
 struct stream;
 struct node;
 
-/* --- what is true ------------------------------------------------------------------------------------------------------ */
+/* --- what is true ------------------------------------------------------------------------------------------------- */
 
 /* One movement, as it left its level. */
 struct fact {
@@ -78,7 +78,7 @@ struct past {
     uint64_t excused, excused_items;
 };
 
-/* --- the inventory service --------------------------------------------------------------------------------------------- */
+/* --- the inventory service ---------------------------------------------------------------------------------------- */
 
 /* A reader that can fail, and during whose calls the world goes on. */
 struct lane {
@@ -110,7 +110,7 @@ struct shop {
     struct uuid7 ids;
 };
 
-/* --- the broker -------------------------------------------------------------------------------------------------------- */
+/* --- the broker --------------------------------------------------------------------------------------------------- */
 
 /* One event at the broker, or on its way; shared by all that wait for it. */
 struct told {
@@ -138,7 +138,7 @@ struct broker {
     struct told_list late; /* taken, but not there yet */
 };
 
-/* --- an availability node ---------------------------------------------------------------------------------------------- */
+/* --- an availability node ----------------------------------------------------------------------------------------- */
 
 /* A level as this node was given it. */
 struct given {
@@ -176,7 +176,7 @@ struct node {
     uint64_t starts;
 };
 
-/* --- the world --------------------------------------------------------------------------------------------------------- */
+/* --- the world ---------------------------------------------------------------------------------------------------- */
 
 /* What may happen in a run: each seed allows about half. */
 struct plan {
@@ -213,7 +213,7 @@ struct stream {
     uint64_t said_len;
 };
 
-/* --- stream_world.c --- */
+/* --- stream_world.c ----------------------------------------------------------------------------------------------- */
 struct stream *stream_new(uint64_t seed);
 void stream_free(struct stream *w);
 /* `steps` with faults, then none until everything has healed. */
@@ -236,7 +236,7 @@ struct str stream_location(uint32_t location);
 uint32_t stream_sku_of(struct str name);
 uint32_t stream_location_of(struct str name);
 
-/* --- stream_shop.c --- */
+/* --- stream_shop.c ------------------------------------------------------------------------------------------------ */
 void shop_open(struct stream *w);
 void shop_close(struct stream *w);
 /* A new leader; the old one goes on until it notices. */
@@ -249,7 +249,7 @@ void shop_turn(struct stream *w);
 /* Everybody stops, and begins again on an older state of the store, or on another store. */
 void shop_restore(struct stream *w, bool replaced);
 
-/* --- stream_broker.c --- */
+/* --- stream_broker.c ---------------------------------------------------------------------------------------------- */
 void broker_open(struct stream *w);
 void broker_close(struct stream *w);
 void broker_act(struct stream *w); /* goes away, comes back, forgets */
@@ -261,7 +261,7 @@ void broker_connect(struct stream *w, struct node *n);
 void broker_disconnect(struct node *n);
 extern const struct bus_ops node_bus_ops;
 
-/* --- stream_node.c --- */
+/* --- stream_node.c ------------------------------------------------------------------------------------------------ */
 void nodes_open(struct stream *w);
 void nodes_close(struct stream *w);
 void node_start(struct node *n);
@@ -270,10 +270,10 @@ void node_stop(struct node *n, bool in_peace);
 void node_forget(struct node *n); /* its directory is deleted; it is off */
 void node_cut_power(struct node *n);
 
-/* --- stream_source.c --- */
+/* --- stream_source.c ---------------------------------------------------------------------------------------------- */
 void source_asks(struct node *n); /* whose questions come next */
 
-/* --- stream_proof.c --- */
+/* --- stream_proof.c ----------------------------------------------------------------------------------------------- */
 void prove_published(struct stream *w, const struct bus_position *p); /* it is being said */
 void prove_one_relay(struct stream *w);
 void prove_given(struct node *n, const struct bus_message *m);

@@ -9,7 +9,7 @@
 #define REORDER_MAX 12
 #define RECEIVE_MAX 8
 
-/* --- lists of events ---------------------------------------------------------------------------------------------------- */
+/* --- lists of events ---------------------------------------------------------------------------------------------- */
 
 static void told_drop(struct told *t)
 {
@@ -47,7 +47,7 @@ static struct told *told_take(struct told_list *list, size_t at)
     return t;
 }
 
-/* --- the publishing end --------------------------------------------------------------------------------------------------- */
+/* --- the publishing end ------------------------------------------------------------------------------------------- */
 
 static struct stream *world_of(struct bus *b)
 {
@@ -281,7 +281,7 @@ void broker_mend(struct stream *w)
     }
 }
 
-/* --- the following end -------------------------------------------------------------------------------------------------- */
+/* --- the following end -------------------------------------------------------------------------------------------- */
 
 /* Some brokers send a part again. */
 void broker_connect(struct stream *w, struct node *n)

@@ -9,7 +9,7 @@
 #define KEPT "availability.db"
 #define BEFORE "before.db"
 
-/* --- in place of src/availability/service.c: there are no threads and no readers but the world ----------------------------- */
+/* --- in place of src/availability/service.c: there are no threads and no readers but the world -------------------- */
 
 static void take(struct availability *a, const struct bus_message *m)
 {
@@ -30,7 +30,7 @@ void availability_project(struct availability *a, const struct bus_message *m)
     take(a, m);
 }
 
-/* --- the directory: files in memory that live as long as somebody has them open ------------------------------------------ */
+/* --- the directory: files in memory that live as long as somebody has them open ----------------------------------- */
 
 static sqlite3 *open_file(const struct node *n, const char *file)
 {
@@ -100,7 +100,7 @@ void node_cut_power(struct node *n)
     }
 }
 
-/* --- lives ---------------------------------------------------------------------------------------------------------------------- */
+/* --- lives -------------------------------------------------------------------------------------------------------- */
 
 static void was_cut(void *ctx)
 {

@@ -10,7 +10,7 @@ static int64_t at_least_zero(int64_t n)
     return n > 0 ? n : 0;
 }
 
-/* --- what it is given -------------------------------------------------------------------------------------------------------- */
+/* --- what it is given --------------------------------------------------------------------------------------------- */
 
 static bool is_fact(const struct past *p, uint32_t sku, uint32_t location, const struct given *g)
 {
@@ -76,7 +76,7 @@ void prove_given(struct node *n, const struct bus_message *m)
     stream_trace(n->world, m->seq * 31 + m->levels_len * 7 + m->items_len);
 }
 
-/* --- what it shows ---------------------------------------------------------------------------------------------------------------- */
+/* --- what it shows ------------------------------------------------------------------------------------------------ */
 
 static void prove_shown(struct node *n, uint32_t sku)
 {
@@ -229,7 +229,7 @@ void prove_cut(struct node *n)
     mark(MARK_NODE_CUT);
 }
 
-/* --- what relays say ------------------------------------------------------------------------------------------------------------ */
+/* --- what relays say ---------------------------------------------------------------------------------------------- */
 
 /* A position says that all up to there was published before. */
 void prove_published(struct stream *w, const struct bus_position *p)
@@ -253,7 +253,7 @@ void prove_one_relay(struct stream *w)
     }
 }
 
-/* --- in the end ---------------------------------------------------------------------------------------------------------------------- */
+/* --- in the end --------------------------------------------------------------------------------------------------- */
 
 bool node_is_equal(struct node *n)
 {

@@ -43,7 +43,7 @@ uint32_t stream_location_of(struct str name)
     return name_of(locations, LOCATIONS, name);
 }
 
-/* --- chance, time and what is told of them ------------------------------------------------------------------------------------- */
+/* --- chance, time and what is told of them ------------------------------------------------------------------------ */
 
 uint64_t stream_below(struct stream *w, uint64_t bound)
 {
@@ -113,7 +113,7 @@ static void tell(void)
     }
 }
 
-/* --- birth and death of the world -------------------------------------------------------------------------------------------------- */
+/* --- birth and death of the world --------------------------------------------------------------------------------- */
 
 static void draw_plan(struct stream *w)
 {
@@ -162,7 +162,7 @@ void stream_free(struct stream *w)
     mem_free(w);
 }
 
-/* --- steps ----------------------------------------------------------------------------------------------------------------------------- */
+/* --- steps -------------------------------------------------------------------------------------------------------- */
 
 void stream_meanwhile(struct stream *w)
 {
@@ -332,7 +332,7 @@ static void step(struct stream *w)
     stream_trace(w, what);
 }
 
-/* --- the end --------------------------------------------------------------------------------------------------------------------------- */
+/* --- the end ------------------------------------------------------------------------------------------------------ */
 
 static bool all_are_equal(struct stream *w)
 {
