@@ -45,7 +45,8 @@ static const struct link_statement statements[] = {
 
 /* Should the network die, the server gives up its end, and with it the row, about as soon as we do. */
 const struct link_kind store_postgres_writer = {
-    .setup = LINK_SETUP "SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3",
+    .setup = LINK_SETUP LINK_BY_INDEX
+    "SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3",
     .silence_ms = STORE_POSTGRES_WAIT_MS,
     .statements = statements,
     .statements_len = ARRAY_LEN(statements)};

@@ -24,6 +24,16 @@ struct link_statement {
  */
 #define LINK_SETUP "SET search_path TO onhand; SET default_transaction_isolation TO 'read committed'; "
 
+/*
+ * For statements that are made for an index each, and prepared before there are many rows: the server keeps the plan that was
+ * good for a small table until it has statistics of the grown one, which it makes a minute later at the earliest. Reading
+ * and sorting all of a table is out of the question here whatever its size is said to be.
+ * https://www.postgresql.org/docs/15/runtime-config-query.html#RUNTIME-CONFIG-QUERY-ENABLE
+ */
+#define LINK_BY_INDEX                                                                                            \
+    "SET enable_seqscan TO off; SET enable_bitmapscan TO off; SET enable_hashjoin TO off; SET enable_mergejoin " \
+    "TO off; SET jit TO off; "
+
 /* What connections for one purpose have in common. */
 struct link_kind {
     const char *setup; /* commands for a new connection */

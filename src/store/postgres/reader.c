@@ -60,7 +60,10 @@ static const struct link_statement statements[] = {
 
 /* A search may take the server long before it gives its first row. */
 static const struct link_kind kind = {
-    .setup = LINK_SETUP, .silence_ms = 10000, .statements = statements, .statements_len = ARRAY_LEN(statements)};
+    .setup = LINK_SETUP LINK_BY_INDEX,
+    .silence_ms = 10000,
+    .statements = statements,
+    .statements_len = ARRAY_LEN(statements)};
 
 struct reader_postgres {
     struct store_reader base;
