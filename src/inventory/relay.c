@@ -18,7 +18,8 @@ struct relay {
     bool placed; /* seq and items say where to go on */
     uint64_t seq;
     uint64_t items;
-    int64_t position_due_ms; /* monotonic */
+    struct bus_position target; /* the store at an earlier time; it is said as soon as all of it is published */
+    int64_t position_due_ms;    /* monotonic */
     _Atomic uint64_t published_seq, committed_seq, events, failures;
 
     bool runs;
@@ -159,27 +160,39 @@ static void advance(const struct relay *r, uint64_t *seq, uint64_t *items)
     check(c->items_len == 0 || c->items[c->items_len - 1].item == *items);
 }
 
+static bool reaches(const struct bus_position *target, uint64_t seq, uint64_t items)
+{
+    return seq >= target->seq && items >= target->items;
+}
+
+/* Not before the last one is reached: under a load that never ends the end of what is committed is always further on. */
+static void aim(struct relay *r, const struct store_head *head, int64_t wall_ms)
+{
+    if (reaches(&r->target, r->seq, r->items)) {
+        r->target = (struct bus_position){head->epoch, head->seq, head->items, wall_ms};
+    }
+}
+
 /*
- * The position is part of the page that reaches the end of what is committed. On the way there it would be less than what
- * an earlier leader has named, and look like a store that was set back.
+ * The position is part of the page that reaches the target, and of its time. On the way there it would be less than what an
+ * earlier leader has named, and look like a store that was set back.
  */
-static enum err
-publish_page(struct relay *r, const struct store_head *head, int64_t mono_ms, int64_t wall_ms, struct err_note *note)
+static enum err publish_page(struct relay *r, int64_t mono_ms, struct err_note *note)
 {
     uint64_t seq;
     uint64_t items;
     advance(r, &seq, &items);
-    bool is_end = seq >= head->seq && items >= head->items;
-    if (is_end) {
-        r->rows.position = (struct bus_position){r->options.epoch, seq, items, wall_ms};
+    bool is_reached = reaches(&r->target, seq, items);
+    if (is_reached) {
+        r->rows.position = (struct bus_position){r->options.epoch, seq, items, r->target.time_ms};
     }
     struct bus_message *m = collect_message(&r->rows);
     m->partition = r->options.partition;
     TRY(bus_publish(r->options.bus, m, note));
-    count(&r->events, collect_rows(&r->rows) + is_end);
+    count(&r->events, collect_rows(&r->rows) + is_reached);
     r->seq = seq;
     r->items = items;
-    r->position_due_ms = is_end ? mono_ms + RELAY_POSITION_MS : r->position_due_ms;
+    r->position_due_ms = is_reached ? mono_ms + RELAY_POSITION_MS : r->position_due_ms;
     show(&r->published_seq, seq);
     return ERR_OK;
 }
@@ -197,6 +210,7 @@ static enum err step(struct relay *r, struct store_head *head, int64_t mono_ms, 
     if (!r->placed) {
         TRY(find_place(r, head, note));
     }
+    aim(r, head, wall_ms);
     e = read_page(r, head);
     if (e != ERR_OK) {
         return err_note_set(note, e, "the store cannot be read");
@@ -204,7 +218,7 @@ static enum err step(struct relay *r, struct store_head *head, int64_t mono_ms, 
     if (collect_rows(&r->rows) == 0 && mono_ms < r->position_due_ms) {
         return ERR_OK;
     }
-    return publish_page(r, head, mono_ms, wall_ms, note);
+    return publish_page(r, mono_ms, note);
 }
 
 enum relay_next relay_step(struct relay *r, int64_t mono_ms, int64_t wall_ms, struct err_note *note)

@@ -8,14 +8,16 @@
 #include <stdio.h>
 
 #define NOW_MS 1800000000000LL
+#define MONO_MS_MAX 20000
 
 /* A store of which only numbers matter, and a bus that remembers by number what it has. */
 struct world {
     struct store_reader reader;
     struct bus bus;
     uint64_t epoch, seq, items;
-    uint64_t told_seq, told_items; /* by the last head */
-    unsigned grows;                /* so many heads are followed by a commit of an item and a movement of it */
+    uint64_t told_seq, told_items;         /* by the last head */
+    struct bus_position told[MONO_MS_MAX]; /* by the last head at that time; index: mono_ms */
+    unsigned grows;                        /* so many heads are followed by a commit of an item and a movement of it */
     enum err read_error;
 
     struct random random;
@@ -27,7 +29,7 @@ struct world {
     struct bus_position position;
     unsigned positions;
     struct relay *relay;
-    int64_t mono_ms;
+    int64_t mono_ms; /* 0: the time is real */
 };
 
 static struct world *from_reader(struct store_reader *r)
@@ -46,6 +48,9 @@ static enum err head(struct store_reader *r, struct store_head *out)
     *out = (struct store_head){.epoch = w->epoch, .seq = w->seq, .items = w->items};
     w->told_seq = w->seq;
     w->told_items = w->items;
+    check(w->mono_ms < MONO_MS_MAX);
+    w->told[w->mono_ms].seq = w->seq;
+    w->told[w->mono_ms].items = w->items;
     if (w->grows > 0) {
         w->grows--;
         w->items++;
@@ -92,6 +97,15 @@ static void take_level(struct world *w, const struct level_row *row)
     assert_true(row->seq <= w->told_seq && w->has_items >= w->told_items); /* items come first */
 }
 
+/* Never less than the store had at that time. */
+static void check_position(const struct world *w, const struct bus_position *p)
+{
+    int64_t at_ms = w->mono_ms == 0 ? 0 : p->time_ms - NOW_MS;
+    assert_in_range(at_ms, 0, MONO_MS_MAX - 1);
+    assert_true(w->told[at_ms].seq > 0 || w->told[at_ms].items > 0);
+    assert_true(p->seq >= w->told[at_ms].seq && p->items >= w->told[at_ms].items);
+}
+
 static enum err publish(struct bus *b, const struct bus_message *m, struct err_note *note)
 {
     struct world *w = from_bus(b);
@@ -111,8 +125,8 @@ static enum err publish(struct bus *b, const struct bus_message *m, struct err_n
         return err_note_set(note, ERR_IO, "the broker is away");
     }
     if (m->position.time_ms != 0) {
-        assert_true(w->has_seq >= w->told_seq && w->has_items >= w->told_items);
-        assert_true(m->position.seq >= w->told_seq && m->position.items >= w->told_items); /* never less than the end */
+        assert_true(w->has_seq >= m->position.seq && w->has_items >= m->position.items);
+        check_position(w, &m->position);
         w->position = m->position;
         w->positions++;
     }
@@ -291,6 +305,21 @@ static void who_cannot_know_publishes_the_newest_again(void **state)
     assert_int_equal(w->lowest_again, 778);
 }
 
+/* The end of what is committed is always ten pages away. */
+static void under_a_load_that_never_ends_positions_are_said(void **state)
+{
+    struct world *w = *state;
+    w->items = 1;
+    w->seq = 10 * RELAY_PAGE;
+    for (int i = 0; i < 100; i++) {
+        w->mono_ms += 10;
+        w->seq += RELAY_PAGE;
+        assert_int_equal(step(w), RELAY_GO_ON);
+        assert_true(i < 30 || w->position.time_ms >= NOW_MS + w->mono_ms - 300);
+    }
+    assert_true(w->has_seq < w->seq);
+}
+
 static void the_position_is_said_again_and_again(void **state)
 {
     struct world *w = *state;
@@ -341,6 +370,7 @@ static void a_store_that_cannot_be_read_is_tried_again(void **state)
 static void the_thread_publishes_before_it_ends(void **state)
 {
     struct world *w = *state;
+    w->mono_ms = 0;
     w->items = 1;
     w->seq = 4321;
     assert_int_equal(relay_start(w->relay, NULL), ERR_OK);
@@ -360,6 +390,7 @@ int main(void)
         TEST(a_wiped_broker_gets_everything_again),
         TEST(all_that_is_committed_in_an_outage_is_published),
         TEST(who_cannot_know_publishes_the_newest_again),
+        TEST(under_a_load_that_never_ends_positions_are_said),
         TEST(the_position_is_said_again_and_again),
         TEST(a_deposed_leader_says_nothing_more),
         TEST(a_store_that_cannot_be_read_is_tried_again),
