@@ -40,7 +40,7 @@ static bool snapshot_level_row(void *ctx, const struct level_row *row)
     return true;
 }
 
-static void put_position(struct buf *b, const struct store_head *head)
+static void put_position(struct buf *b, const struct store_head *head, int64_t wall_ms)
 {
     buf_put_literal(b, "{\"position\":{\"epoch\":");
     buf_put_u64(b, head->epoch);
@@ -49,7 +49,7 @@ static void put_position(struct buf *b, const struct store_head *head)
     buf_put_literal(b, ",\"items\":");
     buf_put_u64(b, head->items);
     buf_put_literal(b, ",\"time\":\"");
-    buf_put_time(b, clock_wall_ms());
+    buf_put_time(b, wall_ms);
     buf_put_literal(b, "\"},\"data\":[");
 }
 
@@ -67,12 +67,13 @@ static void put_page(struct read *r)
     buf_put_literal(b, "}}");
 }
 
-/* The position first: what is read after it includes it. */
+/* The time first, then the position: what is committed then is in the position, and that in what is read after it. */
 static enum err run_snapshot(struct read *r, struct store_reader *reader)
 {
     struct store_head head;
+    int64_t wall_ms = clock_wall_ms();
     TRY(reader->ops->head(reader, &head));
-    put_position(&r->body, &head);
+    put_position(&r->body, &head, wall_ms);
     TRY(reader->ops->catalogue(
         reader, (uint32_t)r->arguments.after_item, r->arguments.limit + 1, snapshot_item_row, snapshot_level_row, r));
     put_page(r);
