@@ -291,10 +291,20 @@ static void put_lag(struct scrape *s)
     put_value(s, more_than(s->availability.seq_known, s->availability.seq));
 }
 
+/* Negative: it never was. */
+static void put_since(struct scrape *s, int64_t ms)
+{
+    buf_printf(s->out, "%s %.9g\n", s->name, ms < 0 ? -1 : (double)ms / 1000);
+}
+
 static void put_age(struct scrape *s)
 {
-    int64_t age_ms = api_age_ms(s->api);
-    buf_printf(s->out, "%s %.9g\n", s->name, age_ms < 0 ? -1 : (double)age_ms / 1000);
+    put_since(s, api_age_ms(s->api));
+}
+
+static void put_silence(struct scrape *s)
+{
+    put_since(s, s->availability.silence_ms);
 }
 
 static const struct {

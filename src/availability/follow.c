@@ -30,7 +30,7 @@ struct follow {
     bool is_waiting;       /* the last question failed */
     atomic_bool ending;
     /* Written by the thread, read by anyone; 0: none yet. */
-    _Atomic int64_t fresh_mono_ms, fresh_wall_ms;
+    _Atomic int64_t fresh_mono_ms, fresh_wall_ms, heard_mono_ms;
     _Atomic uint64_t epoch, seq_known, gaps, fills, fill_failures;
 };
 
@@ -90,6 +90,7 @@ static void show(struct follow *f)
     atomic_store(&f->fresh_mono_ms, s->fresh_mono_ms);
     atomic_store(&f->epoch, s->epoch);
     atomic_store_explicit(&f->seq_known, s->seq_known, memory_order_relaxed);
+    atomic_store_explicit(&f->heard_mono_ms, s->heard_mono_ms, memory_order_relaxed);
     atomic_store_explicit(&f->gaps, s->gaps, memory_order_relaxed);
 }
 
@@ -114,14 +115,19 @@ enum err follow_open(struct follow *f, struct err_note *note)
 
 static enum err ask(struct follow *f, enum follower_want want, uint64_t after, struct err_note *note)
 {
-    bool last = false;
-    if (want == FOLLOWER_WANTS_CATALOGUE) {
-        TRY(source_catalogue(f->source, after, &f->page, &last, note));
-        follower_take_catalogue(&f->follower, collect_message(&f->page), last);
+    if (want == FOLLOWER_WANTS_MOVEMENTS) {
+        TRY(source_movements(f->source, after, &f->page, note));
+        follower_take_movements(&f->follower, collect_message(&f->page));
         return ERR_OK;
     }
-    TRY(source_movements(f->source, after, &f->page, note));
-    follower_take_movements(&f->follower, collect_message(&f->page));
+    bool last = false;
+    int64_t asked_ms = clock_mono_ms();
+    if (want == FOLLOWER_WANTS_POSITION) {
+        TRY(source_position(f->source, after, &f->page, &last, note));
+    } else {
+        TRY(source_catalogue(f->source, after, &f->page, &last, note));
+    }
+    follower_take_catalogue(&f->follower, collect_message(&f->page), last, asked_ms);
     return ERR_OK;
 }
 
@@ -141,17 +147,19 @@ static void log_answer(struct follow *f, enum err e, const struct err_note *note
 static void fill(struct follow *f)
 {
     uint64_t after;
-    enum follower_want want = follower_wants(&f->follower, &after);
     enum err e = ERR_OK;
     if (clock_mono_ms() < f->fill_retry_ms) {
         return;
     }
-    for (int i = 0; i < FILL_PAGES && e == ERR_OK && want != FOLLOWER_WANTS_NOTHING && !atomic_load(&f->ending); i++) {
+    for (int i = 0; i < FILL_PAGES && e == ERR_OK && !atomic_load(&f->ending); i++) {
+        enum follower_want want = follower_wants(&f->follower, clock_mono_ms(), clock_wall_ms(), &after);
+        if (want == FOLLOWER_WANTS_NOTHING) {
+            return;
+        }
         struct err_note note = {""};
         e = ask(f, want, after, &note);
         log_answer(f, e, &note);
         atomic_fetch_add(&f->fills, 1);
-        want = follower_wants(&f->follower, &after);
     }
     if (e != ERR_OK) {
         atomic_fetch_add(&f->fill_failures, 1);
@@ -249,7 +257,9 @@ uint64_t follow_epoch(const struct follow *f)
 
 void follow_metrics(const struct follow *f, struct availability_metrics *out)
 {
+    int64_t heard_ms = atomic_load_explicit(&f->heard_mono_ms, memory_order_relaxed);
     out->follows = true;
+    out->silence_ms = heard_ms == 0 ? -1 : clock_mono_ms() - heard_ms;
     out->seq_known = atomic_load_explicit(&f->seq_known, memory_order_relaxed);
     out->gaps = atomic_load_explicit(&f->gaps, memory_order_relaxed);
     out->fills = atomic_load_explicit(&f->fills, memory_order_relaxed);

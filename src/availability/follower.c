@@ -184,6 +184,18 @@ static bool is_odd(const struct follower *f, const struct bus_position *p)
     return p->epoch != f->epoch || (p->time_ms > f->claim.time_ms && is_behind(p, 0, seq, items));
 }
 
+static void claim(struct follower *f, const struct bus_position *p, int64_t mono_ms)
+{
+    f->claim = *p;
+    f->claim_mono_ms = mono_ms;
+}
+
+/* By an answer, which needs not be fulfilled yet. */
+static bool is_overtaken(const struct follower *f, const struct bus_position *p)
+{
+    return p->epoch == f->claim.epoch && p->time_ms < f->claim.time_ms;
+}
+
 /*
  * One of a deposed leader says nothing: it may not know of what came after it. But a store that was set back by more than
  * one leader looks the same, one that was set back by one leader has the epoch that was there before, and another store may
@@ -202,17 +214,24 @@ static void hear_position(struct follower *f, const struct bus_position *p, int6
     f->epoch = p->epoch;
     f->seq_known = greater(f->seq_known, p->seq);
     f->items_known = greater(f->items_known, p->items);
-    f->claim = *p;
-    f->claim_mono_ms = mono_ms;
+    f->heard_mono_ms = mono_ms;
+    if (!is_overtaken(f, p)) {
+        claim(f, p, mono_ms);
+    }
+}
+
+/* Also when there is no claim. */
+static bool is_fulfilled(const struct follower *f)
+{
+    return f->seq >= f->claim.seq && f->items >= f->claim.items;
 }
 
 /* Not while it is unsure: what is known may be of another store. */
 static void note_freshness(struct follower *f)
 {
-    const struct bus_position *p = &f->claim;
-    if (f->begun && !f->unsure && p->time_ms != 0 && f->seq >= p->seq && f->items >= p->items) {
+    if (f->begun && !f->unsure && f->claim.time_ms != 0 && is_fulfilled(f)) {
         f->fresh_mono_ms = f->claim_mono_ms;
-        f->fresh_wall_ms = p->time_ms;
+        f->fresh_wall_ms = f->claim.time_ms;
     }
 }
 
@@ -247,12 +266,29 @@ static void begin_whole(struct follower *f)
     f->whole_from = (struct bus_position){0};
 }
 
-enum follower_want follower_wants(struct follower *f, uint64_t *after)
+/*
+ * What the last position named comes first: else there would be a newer one again and again, and none would be reached. One of
+ * a relay that is behind is old when it comes.
+ */
+static bool is_silent(const struct follower *f, int64_t mono_ms, int64_t wall_ms)
+{
+    bool is_old =
+        mono_ms - f->claim_mono_ms >= FOLLOWER_SILENCE_MS || wall_ms - f->claim.time_ms >= FOLLOWER_SILENCE_MS;
+    return is_fulfilled(f) && is_old && mono_ms - f->asked_mono_ms >= FOLLOWER_SILENCE_MS;
+}
+
+static bool has_long_gap(const struct follower *f)
+{
+    uint64_t most = greater(f->items * FOLLOWER_ITEM_MOVEMENTS, FOLLOWER_GAP_SHORT);
+    return f->seq_known > f->seq && f->seq_known - f->seq > most;
+}
+
+enum follower_want follower_wants(struct follower *f, int64_t mono_ms, int64_t wall_ms, uint64_t *after)
 {
     if (f->cut) {
         return FOLLOWER_WANTS_NOTHING;
     }
-    if (!f->whole && f->seq_known > f->seq + FOLLOWER_MOVEMENTS_MAX) {
+    if (!f->whole && has_long_gap(f)) {
         begin_whole(f);
     }
     if (f->whole) {
@@ -263,9 +299,9 @@ enum follower_want follower_wants(struct follower *f, uint64_t *after)
         *after = 0;
         return FOLLOWER_WANTS_CATALOGUE;
     }
-    if (f->items < f->items_known) {
+    if (f->items < f->items_known || is_silent(f, mono_ms, wall_ms)) {
         *after = f->items;
-        return FOLLOWER_WANTS_CATALOGUE;
+        return f->items < f->items_known ? FOLLOWER_WANTS_CATALOGUE : FOLLOWER_WANTS_POSITION;
     }
     *after = f->seq;
     return f->seq < f->seq_known ? FOLLOWER_WANTS_MOVEMENTS : FOLLOWER_WANTS_NOTHING;
@@ -311,14 +347,18 @@ static bool knows_too_many(const struct follower *f, const struct bus_message *p
 static void forget_beyond(struct follower *f, uint64_t seq)
 {
     f->seq_known = greater(f->seq, seq);
+    if (f->claim.seq > f->seq_known) {
+        f->claim = (struct bus_position){0};
+    }
     if (f->run_to > f->seq_known) {
         f->run_from = 0;
         f->run_to = 0;
     }
 }
 
-void follower_take_catalogue(struct follower *f, struct bus_message *page, bool last)
+void follower_take_catalogue(struct follower *f, struct bus_message *page, bool last, int64_t asked_mono_ms)
 {
+    f->asked_mono_ms = asked_mono_ms;
     f->cut = f->cut || is_of_another(f, page);
     if (!f->cut) {
         note_items(f, page);
@@ -340,6 +380,7 @@ void follower_take_catalogue(struct follower *f, struct bus_message *page, bool 
     /* What inventory does not have there is not. */
     f->items_known = last ? f->items : greater(f->items, page->position.items);
     forget_beyond(f, page->position.seq);
+    claim(f, &page->position, asked_mono_ms);
     if (f->whole && last) {
         end_whole(f);
     }

@@ -5,6 +5,7 @@
  * Rows hold full states, so each is applied at once, whatever is missing before it; the view keeps the newest by version.
  * What the follower counts is how far the stream is *complete*: `seq` and the number of items. A number that comes too
  * early, or a position that names more, means that something is missing; follower_wants() says what to ask inventory for.
+ * A bus that names no position for a while may be away, or behind: then inventory is asked for one, which counts as well.
  */
 #ifndef AVAILABILITY_FOLLOWER_H
 #define AVAILABILITY_FOLLOWER_H
@@ -12,13 +13,21 @@
 #include "availability/names.h"
 #include "bus/bus.h"
 
-/* A longer gap is closed by the whole catalogue rather than by its movements. Less in a simulated world. */
-#ifndef FOLLOWER_MOVEMENTS_MAX
-#define FOLLOWER_MOVEMENTS_MAX 100000
+/*
+ * A gap is closed by the whole catalogue when that is less than its movements: an item and its levels are as much as so many
+ * of them, and a short gap is closed by movements in any case. Less in a simulated world.
+ */
+#define FOLLOWER_ITEM_MOVEMENTS 4
+#ifndef FOLLOWER_GAP_SHORT
+#define FOLLOWER_GAP_SHORT 2000
 #endif
+
+/* How long it waits for a position. The relay names one twice a second, unless it has much to publish before. */
+#define FOLLOWER_SILENCE_MS 1000
 
 enum follower_want {
     FOLLOWER_WANTS_NOTHING,
+    FOLLOWER_WANTS_POSITION, /* as a page of the catalogue, from behind item number `after`; the position is what counts */
     FOLLOWER_WANTS_CATALOGUE, /* a page of items and their levels from behind item number `after` */
     FOLLOWER_WANTS_MOVEMENTS, /* a page of movements from behind seq `after` */
 };
@@ -51,11 +60,13 @@ struct follower {
     uint64_t whole_after;
     struct bus_position whole_from; /* of its first page */
 
-    struct bus_position claim; /* the last position heard */
-    int64_t claim_mono_ms;
-    int64_t fresh_mono_ms; /* when the last claim came that is fulfilled; 0: none yet */
-    int64_t fresh_wall_ms; /* and when it was made */
-    bool unsure;           /* whether inventory still has what is known here: the head of the catalogue tells */
+    struct bus_position claim; /* the latest position, heard or answered */
+    int64_t claim_mono_ms;     /* when it came, or was asked for */
+    int64_t asked_mono_ms;     /* when inventory was asked for an answer that has one */
+    int64_t heard_mono_ms;     /* when the bus named one that counts; 0: it did not yet */
+    int64_t fresh_mono_ms;     /* when the last claim came that is fulfilled; 0: none yet */
+    int64_t fresh_wall_ms;     /* and when it was made */
+    bool unsure;               /* whether inventory still has what is known here: the head of the catalogue tells */
     bool cut;
     uint64_t gaps;
 };
@@ -72,13 +83,13 @@ void follower_restore_end(struct follower *f, const struct bus_position *at);
 void follower_take(struct follower *f, struct bus_message *m, int64_t mono_ms);
 
 /* What is missing; `*after` is set unless it is nothing. */
-enum follower_want follower_wants(struct follower *f, uint64_t *after);
+enum follower_want follower_wants(struct follower *f, int64_t mono_ms, int64_t wall_ms, uint64_t *after);
 /*
  * A page of the catalogue as asked for, its position the stream's before it was read. `last`: no page follows it. What
  * it says is true: numbers beyond its position that were heard of before are forgotten, and a page that cannot be of the
- * stream that is known here is not applied, and cuts it.
+ * stream that is known here is not applied, and cuts it. `asked_mono_ms`: just before it was asked for.
  */
-void follower_take_catalogue(struct follower *f, struct bus_message *page, bool last);
+void follower_take_catalogue(struct follower *f, struct bus_message *page, bool last, int64_t asked_mono_ms);
 /* A page of movements as asked for: the first ones behind `after`, by seq. */
 void follower_take_movements(struct follower *f, struct bus_message *page);
 

@@ -94,14 +94,20 @@ static void set(CURL *curl, CURLoption option, long value)
     check(code == CURLE_OK);
 }
 
-static CURLcode perform(struct source *s, const char *url, bool is_last)
+/* How long an address is waited for. */
+struct patience {
+    long all_ms;
+    long silence_s; /* 0: no limit of its own */
+};
+
+static CURLcode perform(struct source *s, const char *url, struct patience patience)
 {
     curl_easy_reset(s->curl);
     set(s->curl, CURLOPT_NOSIGNAL, 1);
     set(s->curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_WAIT_MS);
-    set(s->curl, CURLOPT_TIMEOUT_MS, SOURCE_WAIT_MS);
-    set(s->curl, CURLOPT_LOW_SPEED_LIMIT, is_last ? 0 : 1);
-    set(s->curl, CURLOPT_LOW_SPEED_TIME, is_last ? 0 : SOURCE_SILENCE_S);
+    set(s->curl, CURLOPT_TIMEOUT_MS, patience.all_ms);
+    set(s->curl, CURLOPT_LOW_SPEED_LIMIT, patience.silence_s > 0 ? 1 : 0);
+    set(s->curl, CURLOPT_LOW_SPEED_TIME, patience.silence_s);
     CURLcode code = curl_easy_setopt(s->curl, CURLOPT_PROTOCOLS_STR, "http,https");
     check(code == CURLE_OK);
     code = curl_easy_setopt(s->curl, CURLOPT_PROXY, ""); /* as for what is forwarded: not that of the environment */
@@ -120,7 +126,8 @@ static CURLcode perform(struct source *s, const char *url, bool is_last)
     return curl_easy_perform(s->curl);
 }
 
-static enum err ask(struct source *s, const char *base, const char *target, bool is_last, struct err_note *note)
+static enum err
+ask(struct source *s, const char *base, const char *target, struct patience patience, struct err_note *note)
 {
     char url[2048];
     int len = snprintf(url, sizeof(url), "%s%s", base, target);
@@ -128,7 +135,7 @@ static enum err ask(struct source *s, const char *base, const char *target, bool
         return err_note_set(note, ERR_CONFIG, "an address of inventory is too long");
     }
     buf_clear(&s->answer);
-    CURLcode code = perform(s, url, is_last);
+    CURLcode code = perform(s, url, patience);
     if (code != CURLE_OK) {
         return err_note_set(note, ERR_IO, "%s: %s", base, curl_easy_strerror(code));
     }
@@ -262,7 +269,8 @@ struct question {
     char target[128];
     uint64_t after;
     struct collect *out;
-    bool *last; /* NULL: movements are asked for */
+    bool *last;   /* NULL: movements are asked for */
+    bool hurried; /* for a position */
 };
 
 /* The numbers go on behind what was asked for, without gaps: else the next question would be the same one. */
@@ -296,27 +304,52 @@ static bool take_answer(const struct source *s, const struct question *q)
     return good && leads_on(q);
 }
 
-static enum err ask_all(struct source *s, const struct question *q, struct err_note *note)
+static struct patience patience(const struct question *q, bool is_last)
 {
-    enum err e = err_note_set(note, ERR_IO, "no address of inventory is configured");
-    for (size_t i = 0; i < s->urls_len && e != ERR_OK && !atomic_load(&s->ended); i++) {
-        size_t at = (s->at + i) % s->urls_len;
-        e = ask(s, s->urls[at], q->target, i + 1 == s->urls_len, note);
-        if (e == ERR_OK && !take_answer(s, q)) {
-            e = err_note_set(note, ERR_IO, "%s: not an answer of inventory", s->urls[at]);
-        }
-        if (e == ERR_OK) {
-            s->at = at;
-        }
+    return q->hurried ? (struct patience){SOURCE_POSITION_MS, 0}
+                      : (struct patience){SOURCE_WAIT_MS, is_last ? 0 : SOURCE_SILENCE_S};
+}
+
+/* Whoever fails is asked last the next time. */
+static enum err ask_one(struct source *s, const struct question *q, bool is_last, struct err_note *note)
+{
+    const char *url = s->urls[s->at];
+    enum err e = ask(s, url, q->target, patience(q, is_last), note);
+    if (e == ERR_OK && !take_answer(s, q)) {
+        e = err_note_set(note, ERR_IO, "%s: not an answer of inventory", url);
+    }
+    if (e != ERR_OK) {
+        s->at = (s->at + 1) % s->urls_len;
     }
     return e;
 }
 
-enum err source_catalogue(struct source *s, uint64_t after, struct collect *out, bool *last, struct err_note *note)
+static enum err ask_all(struct source *s, const struct question *q, struct err_note *note)
 {
-    struct question q = {.after = after, .out = out, .last = last};
+    enum err e = err_note_set(note, ERR_IO, "no address of inventory is configured");
+    size_t len = q->hurried && s->urls_len > 0 ? 1 : s->urls_len;
+    for (size_t i = 0; i < len && e != ERR_OK && !atomic_load(&s->ended); i++) {
+        e = ask_one(s, q, i + 1 == len, note);
+    }
+    return e;
+}
+
+static enum err
+ask_catalogue(struct source *s, uint64_t after, struct collect *out, bool *last, bool hurried, struct err_note *note)
+{
+    struct question q = {.after = after, .out = out, .last = last, .hurried = hurried};
     (void)snprintf(q.target, sizeof(q.target), "/v1/snapshot?after_item=%" PRIu64 "&limit=%d", after, SOURCE_PAGE);
     return ask_all(s, &q, note);
+}
+
+enum err source_catalogue(struct source *s, uint64_t after, struct collect *out, bool *last, struct err_note *note)
+{
+    return ask_catalogue(s, after, out, last, false, note);
+}
+
+enum err source_position(struct source *s, uint64_t after, struct collect *out, bool *last, struct err_note *note)
+{
+    return ask_catalogue(s, after, out, last, true, note);
 }
 
 enum err source_movements(struct source *s, uint64_t after, struct collect *out, struct err_note *note)

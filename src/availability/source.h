@@ -11,6 +11,8 @@
 #define SOURCE_WAIT_MS 10000
 /* One that is connected and says nothing, as a process that stands still, is passed over after this, unless it is the last. */
 #define SOURCE_SILENCE_S 3
+/* A position is waited for less: who asks for one has nothing from the bus meanwhile, and it may be back. */
+#define SOURCE_POSITION_MS 1000
 #define SOURCE_PAGE 1000
 
 struct source;
@@ -27,6 +29,9 @@ void source_end(struct source *s);
  */
 MUST_CHECK enum err
 source_catalogue(struct source *s, uint64_t after, struct collect *out, bool *last, struct err_note *note);
+/* As source_catalogue, but asks one address only; when that fails the next question goes to the next one. */
+MUST_CHECK enum err
+source_position(struct source *s, uint64_t after, struct collect *out, bool *last, struct err_note *note);
 /* GET /v1/movements: the levels that the movements behind `after` left, by seq. */
 MUST_CHECK enum err source_movements(struct source *s, uint64_t after, struct collect *out, struct err_note *note);
 

@@ -191,7 +191,7 @@ static void answer_catalogue(struct world *w, uint64_t after)
             }
         }
     }
-    follower_take_catalogue(&w->follower, collect_message(&c), end == w->items);
+    follower_take_catalogue(&w->follower, collect_message(&c), end == w->items, w->now_ms);
     collect_release(&c);
 }
 
@@ -209,9 +209,10 @@ static void answer_movements(struct world *w, uint64_t after)
 static bool answer_one(struct world *w)
 {
     uint64_t after;
-    switch (follower_wants(&w->follower, &after)) {
+    switch (follower_wants(&w->follower, w->now_ms, w->now_ms, &after)) {
     case FOLLOWER_WANTS_NOTHING:
         return false;
+    case FOLLOWER_WANTS_POSITION:
     case FOLLOWER_WANTS_CATALOGUE:
         answer_catalogue(w, after);
         return true;
@@ -320,14 +321,146 @@ static void a_long_gap_is_closed_by_the_catalogue(void **state)
     world_init(w, 2);
     define_item(w);
     answer_all(w);
-    struct collect c = {.position = {1, FOLLOWER_MOVEMENTS_MAX + 1, 1, NOW_MS}};
+    struct collect c = {.position = {1, FOLLOWER_GAP_SHORT + 1, 1, NOW_MS}};
     give(w, &c);
     uint64_t after;
-    assert_int_equal(follower_wants(&w->follower, &after), FOLLOWER_WANTS_CATALOGUE);
+    assert_int_equal(follower_wants(&w->follower, w->now_ms, w->now_ms, &after), FOLLOWER_WANTS_CATALOGUE);
     assert_int_equal(after, 0);
     collect_release(&c);
     follower_release(&w->follower);
     mem_free(w);
+}
+
+static enum follower_want wants(struct world *w)
+{
+    uint64_t after;
+    return follower_wants(&w->follower, w->now_ms, w->now_ms, &after);
+}
+
+/* Behind more movements than a catalogue of its size has rows. */
+static void what_is_less_to_ask_for_is_asked_for(void **state)
+{
+    (void)state;
+    struct world *w = mem_new(sizeof(*w));
+    world_init(w, 2);
+    w->follower.items = FOLLOWER_GAP_SHORT;
+    w->follower.items_known = FOLLOWER_GAP_SHORT;
+    w->follower.begun = true;
+    w->follower.whole = false;
+    w->follower.claim = position(w);
+    w->follower.claim_mono_ms = NOW_MS;
+    w->follower.seq_known = FOLLOWER_GAP_SHORT * FOLLOWER_ITEM_MOVEMENTS;
+    assert_int_equal(wants(w), FOLLOWER_WANTS_MOVEMENTS);
+    w->follower.seq_known++;
+    assert_int_equal(wants(w), FOLLOWER_WANTS_CATALOGUE);
+    follower_release(&w->follower);
+    mem_free(w);
+}
+
+/* The broker is away; inventory tells of what comes meanwhile. */
+static void where_the_stream_is_silent_inventory_is_asked(void **state)
+{
+    (void)state;
+    struct world *w = mem_new(sizeof(*w));
+    world_init(w, 17);
+    define_item(w);
+    answer_all(w);
+    for (int second = 0; second < 5; second++) {
+        w->now_ms += FOLLOWER_SILENCE_MS - 1;
+        assert_int_equal(wants(w), FOLLOWER_WANTS_NOTHING);
+        w->now_ms++;
+        move(w);
+        define_item(w);
+        assert_int_equal(wants(w), FOLLOWER_WANTS_POSITION);
+        assert_true(answer_one(w));
+        assert_int_equal(w->follower.fresh_wall_ms, w->now_ms - FOLLOWER_SILENCE_MS);
+        assert_int_equal(wants(w), FOLLOWER_WANTS_MOVEMENTS);
+        answer_all(w);
+        assert_equal_to_inventory(w);
+        assert_int_equal(w->follower.fresh_wall_ms, w->now_ms);
+        assert_int_equal(w->follower.fresh_mono_ms, w->now_ms);
+    }
+    assert_int_equal(w->follower.heard_mono_ms, 0);
+    follower_release(&w->follower);
+    mem_free(w);
+}
+
+/* Else it would always be on its way to a newer one. */
+static void what_was_named_is_reached_before_more_is_asked_for(void **state)
+{
+    (void)state;
+    struct world *w = mem_new(sizeof(*w));
+    world_init(w, 18);
+    define_item(w);
+    answer_all(w);
+    for (int i = 0; i < 3 * PAGE; i++) {
+        move(w);
+    }
+    w->now_ms += FOLLOWER_SILENCE_MS;
+    int64_t named_ms = w->now_ms;
+    assert_int_equal(wants(w), FOLLOWER_WANTS_POSITION);
+    assert_true(answer_one(w));
+    for (int page = 0; page < 3; page++) {
+        w->now_ms += FOLLOWER_SILENCE_MS;
+        move(w);
+        assert_int_equal(wants(w), FOLLOWER_WANTS_MOVEMENTS);
+        assert_true(answer_one(w));
+    }
+    assert_int_equal(w->follower.fresh_wall_ms, named_ms);
+    assert_int_equal(wants(w), FOLLOWER_WANTS_POSITION);
+    follower_release(&w->follower);
+    mem_free(w);
+}
+
+/* The relay is behind, and what it says then was true some time ago. */
+static void a_position_that_an_answer_has_overtaken_makes_nobody_older(void **state)
+{
+    (void)state;
+    struct world *w = mem_new(sizeof(*w));
+    world_init(w, 19);
+    define_item(w);
+    move(w);
+    struct collect c = {.position = position(w)};
+    w->now_ms += 700;
+    move(w);
+    answer_all(w);
+    give(w, &c);
+    assert_false(answer_one(w));
+    assert_int_equal(w->follower.fresh_wall_ms, w->now_ms);
+    collect_release(&c);
+    follower_release(&w->follower);
+    mem_free(w);
+}
+
+/* Whose clock was ahead, or who is no relay at all. */
+static void a_position_of_the_future_keeps_nobody_stale(void **state)
+{
+    (void)state;
+    static const uint64_t distances[] = {0, 2, FOLLOWER_GAP_SHORT * 2};
+    for (size_t i = 0; i < ARRAY_LEN(distances); i++) {
+        struct world *w = mem_new(sizeof(*w));
+        world_init(w, 20);
+        define_item(w);
+        move(w);
+        answer_all(w);
+        struct collect c = {.position = position(w)};
+        c.position.seq += distances[i];
+        c.position.time_ms += 3600000;
+        give(w, &c);
+        answer_all(w);
+        for (int turn = 0; turn < 4; turn++) {
+            w->now_ms += FOLLOWER_SILENCE_MS / 2;
+            c.position = position(w);
+            give(w, &c);
+            answer_all(w);
+        }
+        assert_equal_to_inventory(w);
+        assert_int_equal(w->follower.fresh_wall_ms, w->now_ms);
+        assert_false(follower_is_cut(&w->follower));
+        collect_release(&c);
+        follower_release(&w->follower);
+        mem_free(w);
+    }
 }
 
 static void a_position_of_a_deposed_leader_says_nothing(void **state)
@@ -342,13 +475,10 @@ static void a_position_of_a_deposed_leader_says_nothing(void **state)
     struct collect c = {.position = {6, 0, 0, NOW_MS + 5000}};
     give(w, &c);
     assert_false(follower_is_cut(&w->follower));
-    answer_all(w); /* is it of the past, or of another store? */
-    assert_int_equal(w->follower.fresh_wall_ms, 0);
-    answer_all(w); /* is it still the same store? */
-    assert_int_equal(w->follower.fresh_wall_ms, 0);
-    c.position = position(w);
-    give(w, &c);
+    assert_true(answer_one(w)); /* is it of the past, or of another store? */
+    assert_false(answer_one(w));
     assert_int_equal(w->follower.fresh_wall_ms, NOW_MS);
+    assert_int_equal(w->follower.claim.epoch, 7);
     collect_release(&c);
     follower_release(&w->follower);
     mem_free(w);
@@ -365,7 +495,7 @@ static void it_is_fresh_only_when_it_has_what_the_position_names(void **state)
     w->now_ms += 10;
     struct collect c = {.position = position(w)};
     give(w, &c);
-    assert_int_equal(w->follower.fresh_wall_ms, 0);
+    assert_int_equal(w->follower.fresh_wall_ms, NOW_MS);
     answer_all(w);
     assert_int_equal(w->follower.fresh_wall_ms, w->now_ms);
     collect_release(&c);
@@ -386,7 +516,7 @@ static void a_new_leader_makes_nobody_fresh_before_inventory_was_asked(void **st
     w->now_ms += 10;
     struct collect c = {.position = position(w)};
     give(w, &c);
-    assert_int_equal(w->follower.fresh_wall_ms, 0);
+    assert_int_equal(w->follower.fresh_wall_ms, NOW_MS);
     answer_all(w);
     assert_int_equal(w->follower.fresh_wall_ms, w->now_ms);
     collect_release(&c);
@@ -462,10 +592,10 @@ static void a_position_that_was_overtaken_is_no_end(void **state)
         move(w);
         answer_all(w);
         w->epoch = epoch;
-        struct collect c = {.position = {epoch, 1, 1, NOW_MS}};
+        struct collect c = {.position = {epoch, 1, 1, NOW_MS + 1}};
         give(w, &c);
         uint64_t after;
-        assert_int_equal(follower_wants(&w->follower, &after), FOLLOWER_WANTS_CATALOGUE);
+        assert_int_equal(follower_wants(&w->follower, w->now_ms, w->now_ms, &after), FOLLOWER_WANTS_CATALOGUE);
         answer_all(w);
         assert_equal_to_inventory(w);
         assert_false(follower_is_cut(&w->follower));
@@ -521,7 +651,7 @@ static void a_store_that_was_set_back_by_one_leader_is_noticed(void **state)
     uint64_t after;
     w->now_ms += 500;
     send_some(w, w->seq, w->items, false);
-    assert_int_equal(follower_wants(&w->follower, &after), FOLLOWER_WANTS_NOTHING);
+    assert_int_equal(follower_wants(&w->follower, w->now_ms, w->now_ms, &after), FOLLOWER_WANTS_NOTHING);
     w->seq = 10;
     w->now_ms += 500;
     send_some(w, w->seq, w->items, false);
@@ -543,14 +673,14 @@ static void a_follower_ahead_of_a_new_leader_is_not_cut(void **state)
     }
     collect_level(&c, &w->movements[24]); /* those before are lost */
     give(w, &c);
-    assert_int_equal(follower_wants(&w->follower, &after), FOLLOWER_WANTS_MOVEMENTS);
+    assert_int_equal(follower_wants(&w->follower, w->now_ms, w->now_ms, &after), FOLLOWER_WANTS_MOVEMENTS);
     answer_all(w);
     assert_int_equal(w->follower.seq, 50);
     w->epoch++;
     w->now_ms += 500;
     c.position = (struct bus_position){w->epoch, 30, w->items, w->now_ms};
     give(w, &c);
-    assert_int_equal(follower_wants(&w->follower, &after), FOLLOWER_WANTS_CATALOGUE);
+    assert_int_equal(follower_wants(&w->follower, w->now_ms, w->now_ms, &after), FOLLOWER_WANTS_CATALOGUE);
     answer_all(w);
     assert_false(follower_is_cut(&w->follower));
     assert_int_equal(w->follower.fresh_wall_ms, w->now_ms);
@@ -590,7 +720,7 @@ static void an_older_position_says_nothing(void **state)
     c.position.seq -= 5;
     c.position.time_ms -= 500;
     give(w, &c);
-    assert_int_equal(follower_wants(&w->follower, &after), FOLLOWER_WANTS_NOTHING);
+    assert_int_equal(follower_wants(&w->follower, w->now_ms, w->now_ms, &after), FOLLOWER_WANTS_NOTHING);
     collect_release(&c);
     world_free(w);
 }
@@ -610,12 +740,12 @@ static void another_store_is_noticed(void **state, bool restarted, int64_t defin
     }
     uint64_t after;
     uint64_t applied = w->applied;
-    assert_int_equal(follower_wants(&w->follower, &after), FOLLOWER_WANTS_CATALOGUE);
+    assert_int_equal(follower_wants(&w->follower, w->now_ms, w->now_ms, &after), FOLLOWER_WANTS_CATALOGUE);
     assert_int_equal(after, 0);
     struct bus_item item = {.item = 1, .sku = str_from(sku), .time_ms = defined_ms};
     c.position = (struct bus_position){w->epoch, 50, 1, NOW_MS};
     collect_item(&c, &item);
-    follower_take_catalogue(&w->follower, collect_message(&c), true);
+    follower_take_catalogue(&w->follower, collect_message(&c), true, w->now_ms);
     bool same = defined_ms == NOW_MS && strcmp(sku, sku_texts[0]) == 0;
     assert_int_equal(follower_is_cut(&w->follower), !same);
     assert_int_equal(w->applied - applied, same);
@@ -645,13 +775,13 @@ static void a_store_that_took_over_within_an_epoch_is_noticed(void **state)
     follower_take(&w->follower, collect_message(&c), w->now_ms);
     assert_int_equal(w->follower.items, 4);
     uint64_t after;
-    assert_int_equal(follower_wants(&w->follower, &after), FOLLOWER_WANTS_CATALOGUE);
+    assert_int_equal(follower_wants(&w->follower, w->now_ms, w->now_ms, &after), FOLLOWER_WANTS_CATALOGUE);
     assert_int_equal(after, 0);
     for (uint32_t n = 1; n <= 4; n++) {
         c.items[n - 1].item = n;
     }
     c.position = (struct bus_position){w->epoch, 50, 4, NOW_MS};
-    follower_take_catalogue(&w->follower, collect_message(&c), true);
+    follower_take_catalogue(&w->follower, collect_message(&c), true, w->now_ms);
     assert_true(follower_is_cut(&w->follower));
     collect_release(&c);
     world_free(w);
@@ -678,7 +808,7 @@ static void a_store_that_is_set_back_during_the_first_catalogue_is_noticed(void 
 static void what_was_heard_of_and_is_not_there_is_asked_for_once(void **state)
 {
     (void)state;
-    static const uint64_t distances[] = {FOLLOWER_MOVEMENTS_MAX * 2, 2};
+    static const uint64_t distances[] = {FOLLOWER_GAP_SHORT * 2, 2};
     struct world *w = world_known(10, 3, 20);
     for (size_t i = 0; i < ARRAY_LEN(distances); i++) {
         struct collect c = {.position = {w->epoch, w->seq + distances[i], w->items, NOW_MS}};
@@ -731,7 +861,7 @@ static void items_of_another_store_after_a_restart_are_noticed(void **state)
     follower_take(&w->follower, &event, w->now_ms);
     assert_true(w->follower.unsure);
     struct bus_message page = {.items = &other, .items_len = 1, .position = {w->epoch, 50, 1, NOW_MS}};
-    follower_take_catalogue(&w->follower, &page, true);
+    follower_take_catalogue(&w->follower, &page, true, w->now_ms);
     assert_true(follower_is_cut(&w->follower));
     world_free(w);
 }
@@ -763,12 +893,12 @@ static void a_later_page_of_another_epoch_makes_it_ask_for_the_first(void **stat
     struct collect c = {.position = {w->epoch, w->seq, 4, NOW_MS}};
     give(w, &c);
     uint64_t after;
-    assert_int_equal(follower_wants(&w->follower, &after), FOLLOWER_WANTS_CATALOGUE);
+    assert_int_equal(follower_wants(&w->follower, w->now_ms, w->now_ms, &after), FOLLOWER_WANTS_CATALOGUE);
     assert_int_equal(after, 3);
     define_item(w);
     w->epoch++;
     assert_true(answer_one(w));
-    assert_int_equal(follower_wants(&w->follower, &after), FOLLOWER_WANTS_CATALOGUE);
+    assert_int_equal(follower_wants(&w->follower, w->now_ms, w->now_ms, &after), FOLLOWER_WANTS_CATALOGUE);
     assert_int_equal(after, 0);
     answer_all(w);
     assert_equal_to_inventory(w);
@@ -804,7 +934,7 @@ static void an_earlier_life_goes_on_where_it_ended(void **state)
     move(w);
     send_some(w, w->seq, w->items, false);
     uint64_t after;
-    assert_int_equal(follower_wants(&w->follower, &after), FOLLOWER_WANTS_MOVEMENTS);
+    assert_int_equal(follower_wants(&w->follower, w->now_ms, w->now_ms, &after), FOLLOWER_WANTS_MOVEMENTS);
     assert_int_equal(after, 20);
     answer_all(w);
     assert_equal_to_inventory(w);
@@ -820,6 +950,11 @@ int main(void)
         cmocka_unit_test(nothing_is_missing_in_the_end_and_nothing_was_called_complete_too_early),
         cmocka_unit_test(in_order_without_faults_nothing_is_asked_for_but_the_first_catalogue),
         cmocka_unit_test(a_long_gap_is_closed_by_the_catalogue),
+        cmocka_unit_test(what_is_less_to_ask_for_is_asked_for),
+        cmocka_unit_test(where_the_stream_is_silent_inventory_is_asked),
+        cmocka_unit_test(what_was_named_is_reached_before_more_is_asked_for),
+        cmocka_unit_test(a_position_that_an_answer_has_overtaken_makes_nobody_older),
+        cmocka_unit_test(a_position_of_the_future_keeps_nobody_stale),
         cmocka_unit_test(a_position_of_a_deposed_leader_says_nothing),
         cmocka_unit_test(it_is_fresh_only_when_it_has_what_the_position_names),
         cmocka_unit_test(a_new_leader_makes_nobody_fresh_before_inventory_was_asked),

@@ -143,6 +143,24 @@ static void one_that_stands_still_is_passed_over_soon(void **state)
     assert_int_equal(puppet_requests(&x->nodes[0]), 1);
 }
 
+/* It is not worth more waiting: the next question comes soon, and goes to the other one. */
+static void a_position_is_asked_of_one_address_at_a_time(void **state)
+{
+    struct fixture *x = *state;
+    puppet_act(&x->nodes[0], PUPPET_SILENT);
+    answer(&x->nodes[1], PAGE("", "null"));
+    bool last = false;
+    struct err_note note = {""};
+    int64_t begun_ms = clock_mono_ms();
+    assert_int_equal(source_position(x->source, 1, &x->page, &last, &note), ERR_IO);
+    assert_true(clock_mono_ms() - begun_ms >= SOURCE_POSITION_MS / 2);
+    assert_int_equal(puppet_requests(&x->nodes[1]), 0);
+    assert_int_equal(source_position(x->source, 1, &x->page, &last, &note), ERR_OK);
+    assert_true(last);
+    assert_int_equal(x->page.position.seq, 3);
+    assert_int_equal(puppet_requests(&x->nodes[0]), 1);
+}
+
 static void *ask_movements(void *arg)
 {
     struct fixture *x = arg;
@@ -173,6 +191,7 @@ int main(void)
         TEST(a_page_that_leads_nowhere_is_no_answer),
         TEST(a_version_that_cannot_be_is_no_answer),
         TEST(one_that_stands_still_is_passed_over_soon),
+        TEST(a_position_is_asked_of_one_address_at_a_time),
         TEST(a_question_ends_when_the_node_stops),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,7 @@
 #define TEST_SIM_STREAM_H
 
 #include "availability/follow.h"
+#include "availability/follower.h"
 #include "availability/service.h"
 #include "base/log.h"
 #include "base/random.h"

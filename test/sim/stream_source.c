@@ -108,7 +108,8 @@ static enum err read_catalogue(struct stream *w, uint64_t after, struct answer *
     return ERR_OK;
 }
 
-enum err source_catalogue(struct source *s, uint64_t after, struct collect *out, bool *last, struct err_note *note)
+static enum err
+answer_catalogue(struct source *s, uint64_t after, struct collect *out, bool *last, struct err_note *note)
 {
     struct stream *w = s->node->world;
     struct answer a = {.out = out, .limit = w->page};
@@ -123,6 +124,17 @@ enum err source_catalogue(struct source *s, uint64_t after, struct collect *out,
         out->items_len, (unsigned long long)out->position.epoch, (unsigned long long)out->position.seq,
         (unsigned long long)out->position.items);
     return ERR_OK;
+}
+
+enum err source_catalogue(struct source *s, uint64_t after, struct collect *out, bool *last, struct err_note *note)
+{
+    return answer_catalogue(s, after, out, last, note);
+}
+
+enum err source_position(struct source *s, uint64_t after, struct collect *out, bool *last, struct err_note *note)
+{
+    mark(MARK_POSITION_ASKED);
+    return answer_catalogue(s, after, out, last, note);
 }
 
 enum err source_movements(struct source *s, uint64_t after, struct collect *out, struct err_note *note)

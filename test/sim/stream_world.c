@@ -372,6 +372,29 @@ static void heal(struct stream *w)
     prove_equal(w);
 }
 
+/* Inventory alone says enough, once it was asked again. */
+static void go_on_without_broker(struct stream *w)
+{
+    const int64_t most_ms = FOLLOWER_SILENCE_MS + 2 * HEAL_TURN_MS;
+    w->broker.away = true;
+    stream_say(w, "the broker is away, and nothing else");
+    const int turns = FOLLOWER_SILENCE_MS / HEAL_TURN_MS;
+    for (int turn = 0; turn < 3 * turns; turn++) {
+        stream_pass_ms(w, HEAL_TURN_MS);
+        shop_commit(w);
+        shop_turn(w);
+        for (uint32_t i = 0; i < w->nodes_len; i++) {
+            node_turn(&w->nodes[i]);
+            int64_t age_ms = follow_age_ms(w->nodes[i].follow);
+            promise(
+                turn < turns || age_ms <= most_ms, "I23", "node %u is %lld ms old, but inventory answers", i,
+                (long long)age_ms);
+        }
+    }
+    broker_mend(w);
+    heal(w);
+}
+
 /* Another life on what was kept comes to the same. */
 static void live_again(struct stream *w)
 {
@@ -389,8 +412,7 @@ void stream_run(struct stream *w, uint64_t steps)
     }
     mend(w);
     heal(w);
-    shop_commit(w);
-    heal(w);
+    go_on_without_broker(w);
     live_again(w);
     stream_pass_ms(w, RELAY_POSITION_MS);
     shop_turn(w);
