@@ -24,6 +24,7 @@ const SECONDS_DEFAULT = 100; /* the kills take most of it */
 const CONNECTIONS = 32;
 const CALM_MS = 4000; /* between one kill and the next */
 const PROBE_MS = 50;
+const AGES_MS = 200;
 const WRITES_MS_MAX = 60000;
 const SETTLE_MS_MAX = 60000;
 const SKUS_OF_A_READ = 100;
@@ -252,13 +253,34 @@ async function killOne(system, what, one, isBack) {
 
 const back = (node) => () => isReady(node.port);
 
-/* The stream has told each view something since then. */
-async function isHeard(system, since_ms) {
-  const ages = await Promise.all(system.availabilities.map(async ({ port }) => {
+/* A metric of each availability node that is a time, in ms; never: Infinity. */
+function times(system, name) {
+  return Promise.all(system.availabilities.map(async ({ port }) => {
     const { text } = await ask(port, 'GET', '/metrics');
-    return 1000 * Number(/^onhand_availability_age_seconds (\S+)$/m.exec(text)?.[1] ?? -1);
+    const seconds = Number(new RegExp(`^onhand_availability_${name}_seconds (\\S+)$`, 'm').exec(text)?.[1] ?? -1);
+    return seconds < 0 ? Infinity : 1000 * seconds;
   }));
-  return ages.every((age_ms) => age_ms >= 0 && age_ms < since_ms);
+}
+
+/* The stream has told each view something since then. */
+const isHeard = async (system, since_ms) => (await times(system, 'silence')).every((silence_ms) => silence_ms < since_ms);
+
+/* Whether or not the stream is there, inventory answers: how old does a view become meanwhile? */
+async function killNats(system) {
+  let [oldest_ms, over] = [0, false];
+  const watch = (async () => {
+    while (!over) {
+      oldest_ms = Math.max(oldest_ms, ...await times(system, 'age'));
+      await sleep(AGES_MS);
+    }
+  })();
+  try {
+    await killOne(system, 'NATS', system.nats, (since_ms) => isHeard(system, since_ms));
+  } finally {
+    over = true;
+    await watch;
+  }
+  say(`     no view was older than ${(oldest_ms / 1000).toFixed(1)} s meanwhile`);
 }
 
 /* The postmaster's children end by themselves when it is gone; what they hold must be free before it can start again. */
@@ -289,7 +311,7 @@ const KILLS = [
   },
   (system) => killOne(system, 'an availability node', system.nodes.get('a1').process, back(system.nodes.get('a1'))),
   (system) => killOne(system, 'the other availability node', system.nodes.get('a2').process, back(system.nodes.get('a2'))),
-  (system) => killOne(system, 'NATS', system.nats, (since_ms) => isHeard(system, since_ms)),
+  killNats,
   (system) => killOne(system, 'Redis', system.redis, async () => system.cached(['x']).length === 1),
   killPostgres,
 ];
