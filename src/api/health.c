@@ -10,14 +10,17 @@ void api_livez(struct exchange *x, void *app)
     }
 }
 
-/* A follower that is too far behind is better left alone by whoever spreads the load. */
+/*
+ * A follower that is too far behind is better left alone by whoever spreads the load, and so is a leader that refuses
+ * everything. One that shows availability too goes by its age: what it shows does not need the database.
+ */
 static bool is_ready(const struct api *api)
 {
     if (!atomic_load(&api->ready)) {
         return false;
     }
     if (api_availability(api) == NULL) {
-        return true;
+        return api_inventory(api) == NULL || api_may_decide(api);
     }
     int64_t age_ms = api_age_ms(api);
     return age_ms >= 0 && age_ms <= UNREADY_MS;

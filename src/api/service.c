@@ -51,6 +51,12 @@ void api_set_renewed(struct api *api, int64_t mono_ms)
     atomic_store(&api->renewed_ms, mono_ms);
 }
 
+bool api_may_decide(const struct api *api)
+{
+    int64_t renewed_ms = atomic_load(&api->renewed_ms);
+    return renewed_ms == 0 || clock_mono_ms() - renewed_ms <= STORE_LEASE_MS;
+}
+
 int64_t api_age_ms(const struct api *api)
 {
     int64_t age = availability_age_ms(api_availability(api));
@@ -90,8 +96,7 @@ static bool enter_view(struct api *api, struct exchange *x, const struct operati
  */
 static bool enter_inventory(struct api *api, struct exchange *x)
 {
-    int64_t renewed_ms = atomic_load(&api->renewed_ms);
-    if (renewed_ms == 0 || clock_mono_ms() - renewed_ms <= STORE_LEASE_MS) {
+    if (api_may_decide(api)) {
         return true;
     }
     api_refuse(x, ERR_NO_LEADER, "This node could not renew its lease.");

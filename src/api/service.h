@@ -62,6 +62,8 @@ bool api_enter(struct api *api, struct exchange *x, const struct operation *op);
 #define UNREADY_MS 10000
 /* How long ago the view surely held everything; -1: it never did. */
 int64_t api_age_ms(const struct api *api);
+/* Of a node that leads: has it a lease, or needs none? */
+bool api_may_decide(const struct api *api);
 
 /* The thread that runs `x`. */
 struct api_thread *api_thread_of(struct api *api, const struct exchange *x);

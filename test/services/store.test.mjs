@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { performance } from 'node:perf_hooks';
-import { sleep } from '../node/harness.mjs';
+import { sleep, until } from '../node/harness.mjs';
 import { convergence } from './check.mjs';
 import { Orders, untilWritten } from './load.mjs';
 import { rounds, scenario } from './scenario.mjs';
@@ -63,8 +63,10 @@ scenario('connections break while orders go all their ways', { options: { proxie
 async function restartPostgres({ cluster, load, figure }, round) {
   await load.writes(LOAD_WRITES);
   const before = await cluster.epoch();
+  const { leader } = await cluster.leaderAndOther();
   await cluster.postgres.stopAtOnce();
   await sleep(AWAY_MS);
+  await until(async () => !(await cluster.isReady(leader)), 'the leader to say that it takes no requests');
   await cluster.postgres.begin();
   const [back, healed] = await Promise.all([untilWritten(load, cluster.availabilities[0]), convergence(cluster)]);
   await load.writes(LOAD_WRITES);
