@@ -153,6 +153,7 @@ struct availability_metrics {
     bool follows;
     uint64_t seq_known; /* the newest movement that it has heard of */
     int64_t silence_ms; /* since the broker said how far the stream is; -1: it never did */
+    bool doubts;        /* inventory has yet to say whether its store is still the one that is shown */
     uint64_t gaps;      /* times that something was missing */
     uint64_t fills;     /* pages that were asked for */
     uint64_t fill_failures;

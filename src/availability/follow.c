@@ -31,6 +31,7 @@ struct follow {
     atomic_bool ending;
     /* Written by the thread, read by anyone; 0: none yet. */
     _Atomic int64_t fresh_mono_ms, fresh_wall_ms, heard_mono_ms;
+    atomic_bool doubts;
     _Atomic uint64_t epoch, seq_known, gaps, fills, fill_failures;
 };
 
@@ -91,6 +92,7 @@ static void show(struct follow *f)
     atomic_store(&f->epoch, s->epoch);
     atomic_store_explicit(&f->seq_known, s->seq_known, memory_order_relaxed);
     atomic_store_explicit(&f->heard_mono_ms, s->heard_mono_ms, memory_order_relaxed);
+    atomic_store_explicit(&f->doubts, s->unsure || s->unproved || s->unproved_item != 0, memory_order_relaxed);
     atomic_store_explicit(&f->gaps, s->gaps, memory_order_relaxed);
 }
 
@@ -117,7 +119,7 @@ static enum err ask(struct follow *f, enum follower_want want, uint64_t after, s
 {
     if (want == FOLLOWER_WANTS_MOVEMENTS) {
         TRY(source_movements(f->source, after, &f->page, note));
-        follower_take_movements(&f->follower, collect_message(&f->page));
+        follower_take_movements(&f->follower, after, collect_message(&f->page));
         return ERR_OK;
     }
     bool last = false;
@@ -261,6 +263,7 @@ void follow_metrics(const struct follow *f, struct availability_metrics *out)
     out->follows = true;
     out->silence_ms = heard_ms == 0 ? -1 : clock_mono_ms() - heard_ms;
     out->seq_known = atomic_load_explicit(&f->seq_known, memory_order_relaxed);
+    out->doubts = atomic_load_explicit(&f->doubts, memory_order_relaxed);
     out->gaps = atomic_load_explicit(&f->gaps, memory_order_relaxed);
     out->fills = atomic_load_explicit(&f->fills, memory_order_relaxed);
     out->fill_failures = atomic_load_explicit(&f->fill_failures, memory_order_relaxed);

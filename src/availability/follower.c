@@ -33,6 +33,24 @@ static int64_t defined_at(const struct follower *f, uint32_t own)
     return own > 0 && own <= f->defined_cap ? f->defined_ms[own - 1] : 0;
 }
 
+/* Whether inventory has what is shown here has to be asked: the newest of it. */
+static void doubt_witness(struct follower *f)
+{
+    f->unproved = f->witness.seq != 0;
+}
+
+static void doubt_newest(struct follower *f)
+{
+    f->unproved_item = f->unproved_item == 0 ? f->items : f->unproved_item;
+    doubt_witness(f);
+}
+
+static void doubt(struct follower *f)
+{
+    f->unsure = true;
+    doubt_newest(f);
+}
+
 static bool contradicts(const struct follower *f, const struct bus_item *item, uint32_t own)
 {
     uint32_t known = own_number(f, item->item);
@@ -78,7 +96,9 @@ static void note_items(struct follower *f, const struct bus_message *m)
         const struct bus_item *item = &m->items[i];
         bool foreign = is_foreign(f, item);
         uint32_t own = names_number(&f->skus, item->sku, ITEMS_MAX);
-        f->unsure = f->unsure || foreign;
+        if (foreign) {
+            doubt(f);
+        }
         if (own != 0 && !foreign) {
             note_item(f, item, own);
         }
@@ -115,6 +135,55 @@ static uint64_t greater(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
+/* Of a row that has the seq of the witness, and no numbers of this node. */
+static bool is_witness(const struct follower *f, const struct level_row *row)
+{
+    const struct level_row *w = &f->witness;
+    return names_find(&f->skus, row->sku) == w->item && names_find(&f->locations, row->location_id) == w->location &&
+        row->version == w->version && row->time_ms == w->time_ms &&
+        memcmp(&row->quantities, &w->quantities, sizeof(w->quantities)) == 0;
+}
+
+/* NULL: none. */
+static const struct level_row *row_of_witness(const struct follower *f, const struct bus_message *m)
+{
+    const struct level_row *found = NULL;
+    for (size_t i = 0; i < m->levels_len && found == NULL; i++) {
+        found = m->levels[i].seq == f->witness.seq ? &m->levels[i] : NULL;
+    }
+    return f->witness.seq == 0 ? NULL : found;
+}
+
+/* By an answer. False: there is another movement in its place. */
+static bool prove(struct follower *f, const struct bus_message *page)
+{
+    const struct level_row *row = row_of_witness(f, page);
+    while (row != NULL && is_witness(f, row) && f->next.seq > f->witness.seq) {
+        f->witness = f->next;
+        row = row_of_witness(f, page);
+    }
+    if (row == NULL) {
+        return true;
+    }
+    f->unproved = false;
+    f->next.seq = 0;
+    return is_witness(f, row);
+}
+
+static void note_given(struct follower *f, const struct level_row *row)
+{
+    struct level_row *newest = f->unproved ? &f->next : &f->witness;
+    if (row->seq > newest->seq) {
+        *newest = *row;
+    }
+}
+
+/* The highest of rows that were given on. */
+static uint64_t seq_given(const struct follower *f)
+{
+    return greater(f->witness.seq, f->next.seq);
+}
+
 static void give_rows(struct follower *f, struct bus_message *m)
 {
     number_rows(f, m);
@@ -123,8 +192,8 @@ static void give_rows(struct follower *f, struct bus_message *m)
     m->reach = 0;
     for (size_t i = 0; i < m->levels_len; i++) {
         m->reach = greater(m->reach, m->levels[i].seq);
+        note_given(f, &m->levels[i]);
     }
-    f->seq_given = greater(f->seq_given, m->reach);
     f->apply(f->ctx, m);
 }
 
@@ -179,7 +248,7 @@ static bool is_behind(const struct bus_position *p, uint64_t epoch, uint64_t seq
  */
 static bool is_odd(const struct follower *f, const struct bus_position *p)
 {
-    uint64_t seq = greater(f->claim.seq, greater(f->seq, f->seq_given));
+    uint64_t seq = greater(f->claim.seq, greater(f->seq, seq_given(f)));
     uint64_t items = greater(f->claim.items, f->items);
     return p->epoch != f->epoch || (p->time_ms > f->claim.time_ms && is_behind(p, 0, seq, items));
 }
@@ -207,7 +276,9 @@ static void hear_position(struct follower *f, const struct bus_position *p, int6
         return;
     }
     bool has_pages = f->begun || f->whole_after > 0;
-    f->unsure = f->unsure || (has_pages && is_odd(f, p));
+    if (has_pages && is_odd(f, p)) {
+        doubt(f);
+    }
     if (p->epoch < f->epoch) {
         return;
     }
@@ -229,7 +300,8 @@ static bool is_fulfilled(const struct follower *f)
 /* Not while it is unsure: what is known may be of another store. */
 static void note_freshness(struct follower *f)
 {
-    if (f->begun && !f->unsure && f->claim.time_ms != 0 && is_fulfilled(f)) {
+    bool doubts = f->unsure || f->unproved || f->unproved_item != 0;
+    if (f->begun && !doubts && f->claim.time_ms != 0 && is_fulfilled(f)) {
         f->fresh_mono_ms = f->claim_mono_ms;
         f->fresh_wall_ms = f->claim.time_ms;
     }
@@ -238,6 +310,10 @@ static void note_freshness(struct follower *f)
 /* The position first: some of the rows that came with it may have been published after it. */
 void follower_take(struct follower *f, struct bus_message *m, int64_t mono_ms)
 {
+    const struct level_row *row = row_of_witness(f, m);
+    if (row != NULL && !is_witness(f, row)) {
+        doubt(f);
+    }
     note_items(f, m);
     hear_position(f, &m->position, mono_ms);
     for (size_t i = 0; i < m->items_len; i++) {
@@ -245,6 +321,9 @@ void follower_take(struct follower *f, struct bus_message *m, int64_t mono_ms)
     }
     for (size_t i = 0; i < m->levels_len; i++) {
         count_movement(f, m->levels[i].seq);
+    }
+    if (f->seq < f->seq_known) {
+        doubt_witness(f); /* what was missed may be more than a few events */
     }
     give_rows(f, m);
     note_freshness(f);
@@ -283,6 +362,11 @@ static bool has_long_gap(const struct follower *f)
     return f->seq_known > f->seq && f->seq_known - f->seq > most;
 }
 
+static uint64_t less_one(uint64_t n)
+{
+    return n == 0 ? 0 : n - 1;
+}
+
 enum follower_want follower_wants(struct follower *f, int64_t mono_ms, int64_t wall_ms, uint64_t *after)
 {
     if (f->cut) {
@@ -295,22 +379,24 @@ enum follower_want follower_wants(struct follower *f, int64_t mono_ms, int64_t w
         *after = f->whole_after;
         return FOLLOWER_WANTS_CATALOGUE;
     }
-    if (f->unsure) {
-        *after = 0;
+    *after = f->unsure ? 0 : f->items;
+    if (f->unsure || f->items < f->items_known) {
         return FOLLOWER_WANTS_CATALOGUE;
     }
-    if (f->items < f->items_known || is_silent(f, mono_ms, wall_ms)) {
-        *after = f->items;
-        return f->items < f->items_known ? FOLLOWER_WANTS_CATALOGUE : FOLLOWER_WANTS_POSITION;
+    if (f->unproved_item != 0 || is_silent(f, mono_ms, wall_ms)) {
+        doubt_newest(f);
+        *after = less_one(f->unproved_item); /* it stands for all before it */
+        return FOLLOWER_WANTS_POSITION;
     }
-    *after = f->seq;
-    return f->seq < f->seq_known ? FOLLOWER_WANTS_MOVEMENTS : FOLLOWER_WANTS_NOTHING;
+    *after = f->unproved && f->witness.seq <= f->seq ? less_one(f->witness.seq) : f->seq;
+    return f->unproved || f->seq < f->seq_known ? FOLLOWER_WANTS_MOVEMENTS : FOLLOWER_WANTS_NOTHING;
 }
 
 static void end_whole(struct follower *f)
 {
     f->whole = false;
     f->begun = true;
+    f->unproved_item = 0;
     f->seq = greater(f->seq, f->whole_from.seq);
     f->seq_known = greater(f->seq_known, f->seq);
     join_run(f);
@@ -326,7 +412,7 @@ static uint64_t page_end(const struct bus_message *page, uint64_t after)
 static bool is_of_another(const struct follower *f, const struct bus_message *page)
 {
     const struct bus_position *from = &f->whole_from;
-    bool another = is_behind(&page->position, f->epoch, f->seq, f->items) || page->position.seq < f->seq_given ||
+    bool another = is_behind(&page->position, f->epoch, f->seq, f->items) || page->position.seq < seq_given(f) ||
         (f->whole && f->whole_after > 0 && is_behind(&page->position, from->epoch, from->seq, from->items));
     for (size_t i = 0; i < page->items_len && !another; i++) {
         another = is_foreign(f, &page->items[i]);
@@ -356,10 +442,31 @@ static void forget_beyond(struct follower *f, uint64_t seq)
     }
 }
 
+static bool has_item(const struct bus_message *page, uint64_t number)
+{
+    return page->items_len > 0 && page->items[0].item <= number && page_end(page, 0) >= number;
+}
+
+/* Only the head of the catalogue tells; another epoch on a later page is no less of a sign than in a position. */
+static void end_doubt(struct follower *f, const struct bus_message *page)
+{
+    bool is_head = f->whole ? f->whole_after == 0 : f->unsure;
+    f->unsure = f->unsure && !is_head;
+    if (!is_head && page->position.epoch != f->epoch) {
+        doubt(f);
+    }
+    if (has_item(page, f->unproved_item)) {
+        f->unproved_item = has_item(page, f->items) ? 0 : f->items; /* what came meanwhile, too */
+    }
+}
+
 void follower_take_catalogue(struct follower *f, struct bus_message *page, bool last, int64_t asked_mono_ms)
 {
     f->asked_mono_ms = asked_mono_ms;
-    f->cut = f->cut || is_of_another(f, page);
+    if (f->whole && f->whole_after == 0) {
+        doubt_witness(f);
+    }
+    f->cut = f->cut || is_of_another(f, page) || !prove(f, page);
     if (!f->cut) {
         note_items(f, page);
         f->cut = knows_too_many(f, page);
@@ -367,9 +474,7 @@ void follower_take_catalogue(struct follower *f, struct bus_message *page, bool 
     if (f->cut) {
         return;
     }
-    /* Only the head of the catalogue tells; another epoch on a later page is no less of a sign than in a position. */
-    bool is_head = f->whole ? f->whole_after == 0 : f->unsure;
-    f->unsure = !is_head && (f->unsure || page->position.epoch != f->epoch);
+    end_doubt(f, page);
     f->epoch = greater(f->epoch, page->position.epoch);
     if (f->whole && f->whole_after == 0) {
         f->whole_from = page->position;
@@ -388,11 +493,15 @@ void follower_take_catalogue(struct follower *f, struct bus_message *page, bool 
     note_freshness(f);
 }
 
-void follower_take_movements(struct follower *f, struct bus_message *page)
+void follower_take_movements(struct follower *f, uint64_t after, struct bus_message *page)
 {
     if (page->levels_len == 0) {
-        f->cut = f->cut || f->seq_given > f->seq; /* there is nothing behind it, but something is shown */
+        f->cut = f->cut || seq_given(f) > after; /* there is nothing behind it, but something is shown */
         forget_beyond(f, f->seq);
+        return;
+    }
+    f->cut = f->cut || !prove(f, page);
+    if (f->cut) {
         return;
     }
     for (size_t i = 0; i < page->levels_len; i++) {
@@ -412,12 +521,12 @@ void follower_restore_end(struct follower *f, const struct bus_position *at)
 {
     f->begun = true;
     f->whole = false;
-    f->unsure = true;
     f->epoch = at->epoch;
     f->seq = at->seq;
     f->seq_known = at->seq;
     f->items = at->items;
     f->items_known = at->items;
+    doubt(f);
     struct bus_message end = {0};
     give_rows(f, &end);
 }

@@ -51,7 +51,9 @@ struct follower {
     /* Known to exist. */
     uint64_t seq_known;
     uint64_t items_known;
-    uint64_t seq_given; /* the highest of rows that were given on */
+    /* The newest row that was given on, with this node's numbers: inventory has the same under that seq. seq 0: none. */
+    struct level_row witness;
+    struct level_row next; /* the newest one since the witness is unproved; it is to be proved as well */
     /* A run of movements behind the first gap that is there already; 0: none. */
     uint64_t run_from, run_to;
 
@@ -67,6 +69,8 @@ struct follower {
     int64_t fresh_mono_ms;     /* when the last claim came that is fulfilled; 0: none yet */
     int64_t fresh_wall_ms;     /* and when it was made */
     bool unsure;               /* whether inventory still has what is known here: the head of the catalogue tells */
+    bool unproved;             /* whether it still has the witness, which stays as it is until then */
+    uint64_t unproved_item;    /* whether it still has this item, the newest then, under its number; 0: it has */
     bool cut;
     uint64_t gaps;
 };
@@ -91,12 +95,14 @@ enum follower_want follower_wants(struct follower *f, int64_t mono_ms, int64_t w
  */
 void follower_take_catalogue(struct follower *f, struct bus_message *page, bool last, int64_t asked_mono_ms);
 /* A page of movements as asked for: the first ones behind `after`, by seq. */
-void follower_take_movements(struct follower *f, struct bus_message *page);
+void follower_take_movements(struct follower *f, uint64_t after, struct bus_message *page);
 
 /*
  * What is known is not true, begin from nothing: the stream has become shorter, as after a restore from a backup, or it is
- * that of another store. Noticed when inventory does not have what is known here: by a page of the catalogue, whose head is
- * asked for after a restart and where an event or a position hints at it, or by movements that are not there.
+ * that of another store. Noticed when inventory does not have what is known here: by a page of the catalogue, or by movements
+ * that are not there, or are others. The head of the catalogue and the newest movement that is shown are asked for after a
+ * restart, after silence, and where an event or a position hints at it. That movement stands for all before it: a store
+ * that was set back to before it has another one under its number by now, or none.
  */
 bool follower_is_cut(const struct follower *f);
 

@@ -168,6 +168,7 @@ struct node {
     int64_t defined_ms[SKUS]; /* 0: not told */
     bool known[SKUS];
     uint64_t shown_version[SKUS];
+    bool is_mixed;      /* rows of an older store came while it doubted, or after that store was no more */
     int64_t foreign_ms; /* when the newest row came that an older store had, wall clock; 0: none did */
     size_t first_past;  /* what it knows may be of this past, or of a later one */
     size_t past;        /* what it follows now; an older one while it has not noticed */
@@ -257,6 +258,8 @@ void broker_act(struct stream *w); /* goes away, comes back, forgets */
 void broker_deliver_late(struct stream *w);
 void broker_mend(struct stream *w);
 void told_drop_all(struct told_list *list);
+/* Is there something in it that only an older store had? */
+bool told_has_old(const struct stream *w, const struct told_list *list);
 /* A node's subscription. */
 void broker_connect(struct stream *w, struct node *n);
 void broker_disconnect(struct node *n);

@@ -29,6 +29,24 @@ void told_drop_all(struct told_list *list)
     *list = (struct told_list){0};
 }
 
+static bool is_old(const struct stream *w, const struct told *t)
+{
+    bool old = false;
+    for (size_t p = t->past + 1; p <= w->past && !old; p++) {
+        old = t->seq > w->pasts[p].shared || t->items > w->pasts[p].shared_items;
+    }
+    return old;
+}
+
+bool told_has_old(const struct stream *w, const struct told_list *list)
+{
+    bool found = false;
+    for (size_t i = 0; i < list->len && !found; i++) {
+        found = is_old(w, list->all[i]);
+    }
+    return found;
+}
+
 static void told_put(struct told_list *list, struct told *t, size_t at)
 {
     mem_grow((void **)&list->all, &list->cap, list->len + 1, sizeof(struct told *));
@@ -289,10 +307,15 @@ void broker_connect(struct stream *w, struct node *n)
     n->connected = true;
     const struct told_list *kept = &w->broker.kept;
     size_t again = stream_fault(w, w->plan.repeats, 2) ? stream_below(w, kept->len + 1) : 0;
+    const struct past *p = stream_past(w);
     for (size_t i = kept->len - again; i < kept->len; i++) {
-        /* What a store said that is no more is not sent to who came after it, or was taken to know the present one. */
-        if (kept->all[i]->past >= n->past) {
-            told_put(&n->queue, kept->all[i], n->queue.len);
+        /*
+         * What a store said that is no more is not sent to who came after it, or was taken to know the present one; nor once
+         * that one has grown.
+         */
+        struct told *t = kept->all[i];
+        if (t->past >= n->past && (!is_old(w, t) || p->facts_len == p->shared)) {
+            told_put(&n->queue, t, n->queue.len);
         }
     }
 }

@@ -89,6 +89,7 @@ void node_forget(struct node *n)
     close_file(&n->dir_before);
     n->first_past = n->world->past;
     n->past = n->world->past;
+    n->is_mixed = false;
 }
 
 void node_cut_power(struct node *n)
@@ -172,6 +173,7 @@ void node_stop(struct node *n, bool in_peace)
         close_file(&n->dir_before);
         n->first_past = w->past;
         n->past = w->past;
+        n->is_mixed = false;
     } else if (stream_below(w, 3) == 0) {
         remember_dir(n);
     }

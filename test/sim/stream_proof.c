@@ -46,6 +46,7 @@ static void take_level(struct node *n, const struct level_row *row)
     promise(
         was, "I11", "node %u was given a state that level %u %u never had: version %llu, seq %llu", n->number, sku,
         location, (unsigned long long)g.version, (unsigned long long)g.seq);
+    n->is_mixed = n->is_mixed || (n->past != w->past && !is_fact(&w->pasts[w->past], sku, location, &g));
     n->known[sku] = true;
     if (g.version > n->given[sku][location].version) {
         n->given[sku][location] = g;
@@ -154,14 +155,8 @@ bool node_is_settled(const struct node *n)
 {
     const struct stream *w = n->world;
     const struct past *p = &w->pasts[w->past];
-    for (size_t i = 0; i < n->queue.len; i++) {
-        const struct told *t = n->queue.all[i];
-        if (t->past < w->past && (t->seq > p->shared || t->items > p->shared_items)) {
-            return false;
-        }
-    }
     struct availability_metrics knows = {0};
-    if (!n->opened || !shows_only(n, p)) {
+    if (!n->opened || told_has_old(w, &n->queue) || !shows_only(n, p)) {
         return false;
     }
     follow_metrics(n->follow, &knows);
@@ -179,6 +174,7 @@ static void settle(struct node *n)
         n->fresh = n->fresh < seq ? n->fresh : seq;
         n->fresh_items = n->fresh_items < items ? n->fresh_items : items;
         n->past = w->past;
+        n->is_mixed = false;
     }
 }
 

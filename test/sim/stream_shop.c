@@ -321,21 +321,25 @@ static void furnish(struct stream *w, struct leader *l)
     keep_pending(stream_past(w), run, LOCATIONS, &end);
 }
 
+/* Is of an older store what it shows, in part, or what it will be given? */
+static bool may_mix(const struct stream *w, const struct node *n)
+{
+    uint64_t seq = atomic_load(&n->availability.view.seq);
+    bool is_far_ahead = !w->plan.keeps && n->on && seq > w->pasts[w->past].facts_len + 4 * COMMANDS_MAX;
+    return told_has_old(w, &n->queue) || (n->past != w->past && (n->on || n->is_mixed) && !is_far_ahead);
+}
+
 /*
- * A node that has not noticed yet that the store was set back has to have the chance: what grows past what it knows
- * cannot be noticed, as the guides say.
+ * What comes of an older store among what is of the present one is not noticed once the present one has grown past it: nodes
+ * have to have the chance before.
  */
 static bool may_grow(const struct stream *w)
 {
-    for (uint32_t i = 0; i < w->nodes_len; i++) {
-        const struct node *n = &w->nodes[i];
-        uint64_t seq = atomic_load(&n->availability.view.seq);
-        bool is_far_ahead = !w->plan.keeps && n->on && seq > w->pasts[w->past].facts_len + 4 * COMMANDS_MAX;
-        if (n->past != w->past && !is_far_ahead) {
-            return false;
-        }
+    bool may = !told_has_old(w, &w->broker.late);
+    for (uint32_t i = 0; i < w->nodes_len && may; i++) {
+        may = !may_mix(w, &w->nodes[i]);
     }
-    return true;
+    return may;
 }
 
 void shop_commit(struct stream *w)

@@ -254,10 +254,36 @@ static void end_if_in_part(struct node *n)
     node_forget(n);
 }
 
+/* They come back when it has grown past what they know. */
+static void end_all_nodes(struct stream *w)
+{
+    for (uint32_t i = 0; i < w->nodes_len; i++) {
+        if (w->nodes[i].on) {
+            node_stop(&w->nodes[i], stream_below(w, 2) == 0);
+        }
+        w->nodes[i].away_until_ms = stream_mono_ms(w) + (int64_t)stream_below(w, 2000);
+    }
+}
+
+static void grow(struct stream *w)
+{
+    uint64_t before = stream_past(w)->facts_len;
+    for (uint64_t n = 2 + stream_below(w, 12); n > 0; n--) {
+        shop_commit(w);
+    }
+    if (stream_past(w)->facts_len > before) {
+        mark(MARK_STORE_GROWS_UNSEEN);
+    }
+}
+
 static void replace_store(struct stream *w, bool by_another)
 {
     if (w->past + 1 == PASTS_MAX || !all_have_noticed(w)) {
         return;
+    }
+    bool unseen = stream_below(w, 2) == 0;
+    if (unseen) {
+        end_all_nodes(w);
     }
     if (stream_below(w, 2) == 0) {
         for (uint32_t i = 0; i < w->nodes_len; i++) {
@@ -267,7 +293,17 @@ static void replace_store(struct stream *w, bool by_another)
     for (uint32_t i = 0; i < w->nodes_len && by_another; i++) {
         end_if_in_part(&w->nodes[i]);
     }
+    for (uint32_t i = 0; i < w->nodes_len; i++) {
+        struct availability_metrics m = {0};
+        if (w->nodes[i].on) {
+            follow_metrics(w->nodes[i].follow, &m);
+        }
+        w->nodes[i].is_mixed = w->nodes[i].is_mixed || m.doubts;
+    }
     shop_restore(w, by_another);
+    if (unseen) {
+        grow(w);
+    }
 }
 
 static void something_rare(struct stream *w)
@@ -384,8 +420,9 @@ static void go_on_without_broker(struct stream *w)
         shop_commit(w);
         shop_turn(w);
         for (uint32_t i = 0; i < w->nodes_len; i++) {
-            node_turn(&w->nodes[i]);
-            int64_t age_ms = follow_age_ms(w->nodes[i].follow);
+            struct node *n = &w->nodes[i];
+            node_turn(n);
+            int64_t age_ms = n->on ? follow_age_ms(n->follow) : 0; /* it may have to begin anew */
             promise(
                 turn < turns || age_ms <= most_ms, "I23", "node %u is %lld ms old, but inventory answers", i,
                 (long long)age_ms);
