@@ -175,6 +175,8 @@ static void note_given(struct follower *f, const struct level_row *row)
     struct level_row *newest = f->unproved ? &f->next : &f->witness;
     if (row->seq > newest->seq) {
         *newest = *row;
+        newest->sku = STR_NONE; /* borrowed */
+        newest->location_id = STR_NONE;
     }
 }
 

@@ -51,7 +51,7 @@ struct follower {
     /* Known to exist. */
     uint64_t seq_known;
     uint64_t items_known;
-    /* The newest row that was given on, with this node's numbers: inventory has the same under that seq. seq 0: none. */
+    /* The newest row that was given on, by this node's numbers: inventory has the same under that seq. seq 0: none. */
     struct level_row witness;
     struct level_row next; /* the newest one since the witness is unproved; it is to be proved as well */
     /* A run of movements behind the first gap that is there already; 0: none. */
