@@ -3,6 +3,7 @@
 #include "app/bench/drive.h"
 #include "app/bench/requests.h"
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/random.h"
 
@@ -13,6 +14,7 @@
 #define OPERATIONS 500
 #define BODY_BYTES (1024 * 1024)
 #define ON_HAND 1000000000
+#define SHOWN_MS_MAX 10000
 
 /* Operation n of all: first the locations, then the items, then the levels item by item. */
 struct catalogue {
@@ -22,6 +24,7 @@ struct catalogue {
     uint64_t run;
     struct buf bodies[CONNECTIONS];
     char keys[CONNECTIONS][64];
+    int64_t shown_until_ms; /* monotonic */
 };
 
 static void put_operation(const struct catalogue *c, struct buf *b, uint64_t n)
@@ -109,12 +112,58 @@ make_phase(struct catalogue *c, uint64_t operations, uint16_t port, bool (*go_on
     return ERR_OK;
 }
 
+/* The last item of each batch, whose others were defined before it: one after the other until the view has it. */
+static bool next_shown_cb(void *ctx, unsigned connection, int64_t due_us, struct load_request *out)
+{
+    (void)due_us;
+    struct catalogue *c = ctx;
+    char sku[BENCH_SKU_LEN];
+    if (c->next >= c->to || clock_mono_ms() > c->shown_until_ms) {
+        return false;
+    }
+    uint64_t last = c->next + OPERATIONS <= c->to ? c->next + OPERATIONS - 1 : c->to - 1;
+    bench_sku(last, sku);
+    char *path = c->keys[connection];
+    int len = snprintf(path, sizeof(c->keys[0]), "/v1/availability/%.*s", BENCH_SKU_LEN, sku);
+    *out = (struct load_request){.method = "GET", .path = {path, (size_t)len}};
+    return true;
+}
+
+static uint64_t shown_cb(void *ctx, unsigned connection, const struct load_answer *answer)
+{
+    (void)connection;
+    struct catalogue *c = ctx;
+    c->next += answer->status == 200 ? OPERATIONS : 0;
+    return 1;
+}
+
+/* A node that follows the stream has them a moment later. */
+static enum err await_shown(struct catalogue *c, uint16_t port, bool (*go_on)(void), struct err_note *note)
+{
+    c->next = 0;
+    c->to = c->settings->skus;
+    c->shown_until_ms = clock_mono_ms() + SHOWN_MS_MAX;
+    struct drive_work work = {.ctx = c, .next = next_shown_cb, .done = shown_cb, .fd = -1};
+    struct drive_options options = {
+        .host = c->settings->host,
+        .port = port,
+        .connections = 1,
+        .measure_us = INT64_MAX,
+        .work = &work,
+        .go_on = go_on};
+    struct drive_result result;
+    TRY(drive_run(&options, &result, note));
+    return c->next >= c->to ? ERR_OK : err_note_set(note, ERR_IO, "not all items are shown after %d ms", SHOWN_MS_MAX);
+}
+
 static enum err make_all(struct catalogue *c, uint16_t port, bool (*go_on)(void), struct err_note *note)
 {
     const struct bench_settings *s = c->settings;
     TRY(make_phase(c, s->locations, port, go_on, note));
     TRY(make_phase(c, s->skus, port, go_on, note));
-    return make_phase(c, s->skus * s->locations, port, go_on, note);
+    TRY(make_phase(c, s->skus * s->locations, port, go_on, note));
+    bool reads = s->work == BENCH_READ || s->work == BENCH_STREAM || s->work == BENCH_MIXED;
+    return reads ? await_shown(c, port, go_on, note) : ERR_OK;
 }
 
 enum err catalogue_make(const struct bench_settings *s, uint16_t port, bool (*go_on)(void), struct err_note *note)

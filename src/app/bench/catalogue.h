@@ -9,8 +9,8 @@
 #include <stdint.h>
 
 /*
- * Defines them over the API of the server, and sets the levels that are not there yet. ERR_IO: an answer was not as it
- * should be, or `go_on` said false.
+ * Defines them over the API of the server, and sets the levels that are not there yet; a work that reads the view begins
+ * when it has them. ERR_IO: an answer was not as it should be, or `go_on` said false.
  */
 MUST_CHECK enum err
 catalogue_make(const struct bench_settings *s, uint16_t port, bool (*go_on)(void), struct err_note *note);
