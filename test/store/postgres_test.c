@@ -141,6 +141,12 @@ static bool count_movement(void *ctx, const struct movement *m)
     return true;
 }
 
+static bool count_lines(void *ctx, const struct reservation *r)
+{
+    *(long *)ctx += r->lines_len;
+    return true;
+}
+
 /* Numbers of rows are told when connections end. */
 static long rows_read_behind_indexes(void)
 {
@@ -162,7 +168,9 @@ static void a_new_shop_that_grows_reads_no_table_to_its_end(void **state)
     begin_shop(&s, store);
     assert_int_equal(store_reader_open(store, &reader, &note), ERR_OK);
     const struct movement_filter filter = {.limit = GROWING_PAGE};
+    const struct reservation_filter oldest = {.limit = GROWING_PAGE};
     long shown = 0;
+    long lines = 0;
     for (int i = 0; i < GROWING_ORDERS; i++) {
         struct uuid id = scene_reserve(&s, "order", "a", 1, NULL, 0);
         scene_must_commit(&s);
@@ -170,6 +178,7 @@ static void a_new_shop_that_grows_reads_no_table_to_its_end(void **state)
             scene_move(&s, life[n], id);
             scene_must_commit(&s);
             assert_int_equal(reader->ops->movements(reader, &filter, count_movement, &shown), ERR_OK);
+            assert_int_equal(reader->ops->reservations(reader, &oldest, count_lines, &lines), ERR_OK);
         }
     }
     store_reader_free(reader);
@@ -178,6 +187,8 @@ static void a_new_shop_that_grows_reads_no_table_to_its_end(void **state)
     assert_in_range(rows_read_behind_indexes(), 0, GROWING_ORDERS);
     long fetched = query("SELECT idx_tup_fetch FROM pg_stat_user_tables WHERE relname = 'movement'");
     assert_in_range(fetched, shown, 2 * shown);
+    fetched = query("SELECT idx_tup_fetch FROM pg_stat_user_tables WHERE relname = 'reservation_line'");
+    assert_in_range(fetched, lines, 2 * lines);
 }
 
 static void a_restart_of_the_server_costs_nothing(void **state)

@@ -27,9 +27,10 @@
 #define RESERVATION_COLUMNS                                                                                         \
     "r.seq, r.id, r.state::bigint, r.created_ms, r.expires_ms, r.updated_ms, r.reference, r.lines::bigint, n.seq, " \
     "n.item, n.location, i.sku, l.id, n.quantity, n.fulfilled, n.returned"
-#define RESERVATION_LINES                                                                                     \
-    " JOIN reservation_line n ON n.seq BETWEEN r.seq AND r.seq + r.lines - 1 JOIN item i ON i.item = n.item " \
-    "JOIN location l ON l.location = n.location ORDER BY n.seq"
+/* OFFSET 0: the lines of each reservation are looked up, and not the reservation of each line that there is. */
+#define RESERVATION_LINES                                                                                  \
+    " CROSS JOIN LATERAL (SELECT * FROM reservation_line WHERE seq BETWEEN r.seq AND r.seq + r.lines - 1 " \
+    "OFFSET 0) n JOIN item i ON i.item = n.item JOIN location l ON l.location = n.location ORDER BY r.seq, n.seq"
 #define KEY_COLUMNS "\"row\", time_ms, operation, key, fingerprint, status::bigint"
 #define KEY_ANSWER_COLUMNS "location, answer"
 
