@@ -274,6 +274,7 @@ async function killNats(system) {
       await sleep(AGES_MS);
     }
   })();
+  watch.catch(() => {}); /* told below */
   try {
     await killOne(system, 'NATS', system.nats, (since_ms) => isHeard(system, since_ms));
   } finally {

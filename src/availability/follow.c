@@ -92,7 +92,7 @@ static void show(struct follow *f)
     atomic_store(&f->epoch, s->epoch);
     atomic_store_explicit(&f->seq_known, s->seq_known, memory_order_relaxed);
     atomic_store_explicit(&f->heard_mono_ms, s->heard_mono_ms, memory_order_relaxed);
-    atomic_store_explicit(&f->doubts, s->unsure || s->unproved || s->unproved_item != 0, memory_order_relaxed);
+    atomic_store_explicit(&f->doubts, follower_doubts(s), memory_order_relaxed);
     atomic_store_explicit(&f->gaps, s->gaps, memory_order_relaxed);
 }
 

@@ -299,11 +299,15 @@ static bool is_fulfilled(const struct follower *f)
     return f->seq >= f->claim.seq && f->items >= f->claim.items;
 }
 
-/* Not while it is unsure: what is known may be of another store. */
+bool follower_doubts(const struct follower *f)
+{
+    return f->unsure || f->unproved || f->unproved_item != 0;
+}
+
+/* Not while it doubts: what is known may be of another store. */
 static void note_freshness(struct follower *f)
 {
-    bool doubts = f->unsure || f->unproved || f->unproved_item != 0;
-    if (f->begun && !doubts && f->claim.time_ms != 0 && is_fulfilled(f)) {
+    if (f->begun && !follower_doubts(f) && f->claim.time_ms != 0 && is_fulfilled(f)) {
         f->fresh_mono_ms = f->claim_mono_ms;
         f->fresh_wall_ms = f->claim.time_ms;
     }

@@ -86,6 +86,8 @@ void follower_restore_end(struct follower *f, const struct bus_position *at);
 /* What the bus brought. The rows of `m` get their numbers here. */
 void follower_take(struct follower *f, struct bus_message *m, int64_t mono_ms);
 
+/* Has inventory yet to say whether it still has what is known here? Nothing makes it fresh until then. */
+bool follower_doubts(const struct follower *f);
 /* What is missing; `*after` is set unless it is nothing. */
 enum follower_want follower_wants(struct follower *f, int64_t mono_ms, int64_t wall_ms, uint64_t *after);
 /*

@@ -89,13 +89,20 @@ static void apply_cb(void *ctx, struct bus_message *m)
     w->applied++;
 }
 
-static void world_init(struct world *w, uint64_t seed)
+static struct world *world_new(uint64_t seed)
 {
-    memset(w, 0, sizeof(*w));
+    struct world *w = mem_new(sizeof(*w));
     random_init(&w->random, seed);
     w->epoch = 1;
     w->now_ms = NOW_MS;
     follower_init(&w->follower, 0, apply_cb, w);
+    return w;
+}
+
+static void world_free(struct world *w)
+{
+    follower_release(&w->follower);
+    mem_free(w);
 }
 
 static void define_item(struct world *w)
@@ -262,8 +269,7 @@ static void change_some(struct world *w)
 /* A life of faults with answers now and then, then one position without a fault. */
 static void live(uint64_t seed)
 {
-    struct world *w = mem_new(sizeof(*w));
-    world_init(w, seed);
+    struct world *w = world_new(seed);
     for (int turn = 0; turn < 100; turn++) {
         uint64_t seq = w->seq;
         uint64_t items = w->items;
@@ -280,8 +286,7 @@ static void live(uint64_t seed)
     assert_equal_to_inventory(w);
     assert_false(follower_is_cut(&w->follower));
     assert_int_equal(w->follower.fresh_wall_ms, w->now_ms);
-    follower_release(&w->follower);
-    mem_free(w);
+    world_free(w);
 }
 
 static void nothing_is_missing_in_the_end_and_nothing_was_called_complete_too_early(void **state)
@@ -295,8 +300,7 @@ static void nothing_is_missing_in_the_end_and_nothing_was_called_complete_too_ea
 static void in_order_without_faults_nothing_is_asked_for_but_the_first_catalogue(void **state)
 {
     (void)state;
-    struct world *w = mem_new(sizeof(*w));
-    world_init(w, 1);
+    struct world *w = world_new(1);
     change_some(w);
     answer_all(w);
     for (int turn = 0; turn < 50; turn++) {
@@ -314,15 +318,13 @@ static void in_order_without_faults_nothing_is_asked_for_but_the_first_catalogue
         assert_equal_to_inventory(w);
     }
     assert_int_equal(w->follower.gaps, 0);
-    follower_release(&w->follower);
-    mem_free(w);
+    world_free(w);
 }
 
 static void a_long_gap_is_closed_by_the_catalogue(void **state)
 {
     (void)state;
-    struct world *w = mem_new(sizeof(*w));
-    world_init(w, 2);
+    struct world *w = world_new(2);
     define_item(w);
     answer_all(w);
     struct collect c = {.position = {1, FOLLOWER_GAP_SHORT + 1, 1, NOW_MS}};
@@ -331,8 +333,7 @@ static void a_long_gap_is_closed_by_the_catalogue(void **state)
     assert_int_equal(follower_wants(&w->follower, w->now_ms, w->now_ms, &after), FOLLOWER_WANTS_CATALOGUE);
     assert_int_equal(after, 0);
     collect_release(&c);
-    follower_release(&w->follower);
-    mem_free(w);
+    world_free(w);
 }
 
 static enum follower_want wants(struct world *w)
@@ -345,8 +346,7 @@ static enum follower_want wants(struct world *w)
 static void what_is_less_to_ask_for_is_asked_for(void **state)
 {
     (void)state;
-    struct world *w = mem_new(sizeof(*w));
-    world_init(w, 2);
+    struct world *w = world_new(2);
     w->follower.items = FOLLOWER_GAP_SHORT;
     w->follower.items_known = FOLLOWER_GAP_SHORT;
     w->follower.begun = true;
@@ -357,16 +357,14 @@ static void what_is_less_to_ask_for_is_asked_for(void **state)
     assert_int_equal(wants(w), FOLLOWER_WANTS_MOVEMENTS);
     w->follower.seq_known++;
     assert_int_equal(wants(w), FOLLOWER_WANTS_CATALOGUE);
-    follower_release(&w->follower);
-    mem_free(w);
+    world_free(w);
 }
 
 /* The broker is away; inventory tells of what comes meanwhile. */
 static void where_the_stream_is_silent_inventory_is_asked(void **state)
 {
     (void)state;
-    struct world *w = mem_new(sizeof(*w));
-    world_init(w, 17);
+    struct world *w = world_new(17);
     define_item(w);
     answer_all(w);
     for (int second = 0; second < 5; second++) {
@@ -385,16 +383,14 @@ static void where_the_stream_is_silent_inventory_is_asked(void **state)
         assert_int_equal(w->follower.fresh_mono_ms, w->now_ms);
     }
     assert_int_equal(w->follower.heard_mono_ms, 0);
-    follower_release(&w->follower);
-    mem_free(w);
+    world_free(w);
 }
 
 /* Else it would always be on its way to a newer one. */
 static void what_was_named_is_reached_before_more_is_asked_for(void **state)
 {
     (void)state;
-    struct world *w = mem_new(sizeof(*w));
-    world_init(w, 18);
+    struct world *w = world_new(18);
     define_item(w);
     answer_all(w);
     for (int i = 0; i < 3 * PAGE; i++) {
@@ -412,16 +408,14 @@ static void what_was_named_is_reached_before_more_is_asked_for(void **state)
     }
     assert_int_equal(w->follower.fresh_wall_ms, named_ms);
     assert_int_equal(wants(w), FOLLOWER_WANTS_POSITION);
-    follower_release(&w->follower);
-    mem_free(w);
+    world_free(w);
 }
 
 /* The relay is behind, and what it says then was true some time ago. */
 static void a_position_that_an_answer_has_overtaken_makes_nobody_older(void **state)
 {
     (void)state;
-    struct world *w = mem_new(sizeof(*w));
-    world_init(w, 19);
+    struct world *w = world_new(19);
     define_item(w);
     move(w);
     struct collect c = {.position = position(w)};
@@ -432,8 +426,7 @@ static void a_position_that_an_answer_has_overtaken_makes_nobody_older(void **st
     assert_false(answer_one(w));
     assert_int_equal(w->follower.fresh_wall_ms, w->now_ms);
     collect_release(&c);
-    follower_release(&w->follower);
-    mem_free(w);
+    world_free(w);
 }
 
 /* Whose clock was ahead, or who is no relay at all. */
@@ -442,8 +435,7 @@ static void a_position_of_the_future_keeps_nobody_stale(void **state)
     (void)state;
     static const uint64_t distances[] = {0, 2, FOLLOWER_GAP_SHORT * 2};
     for (size_t i = 0; i < ARRAY_LEN(distances); i++) {
-        struct world *w = mem_new(sizeof(*w));
-        world_init(w, 20);
+        struct world *w = world_new(20);
         define_item(w);
         move(w);
         answer_all(w);
@@ -462,16 +454,14 @@ static void a_position_of_the_future_keeps_nobody_stale(void **state)
         assert_int_equal(w->follower.fresh_wall_ms, w->now_ms);
         assert_false(follower_is_cut(&w->follower));
         collect_release(&c);
-        follower_release(&w->follower);
-        mem_free(w);
+        world_free(w);
     }
 }
 
 static void a_position_of_a_deposed_leader_says_nothing(void **state)
 {
     (void)state;
-    struct world *w = mem_new(sizeof(*w));
-    world_init(w, 3);
+    struct world *w = world_new(3);
     w->epoch = 7;
     define_item(w);
     move(w);
@@ -484,15 +474,13 @@ static void a_position_of_a_deposed_leader_says_nothing(void **state)
     assert_int_equal(w->follower.fresh_wall_ms, NOW_MS);
     assert_int_equal(w->follower.claim.epoch, 7);
     collect_release(&c);
-    follower_release(&w->follower);
-    mem_free(w);
+    world_free(w);
 }
 
 static void it_is_fresh_only_when_it_has_what_the_position_names(void **state)
 {
     (void)state;
-    struct world *w = mem_new(sizeof(*w));
-    world_init(w, 4);
+    struct world *w = world_new(4);
     define_item(w);
     answer_all(w);
     move(w);
@@ -503,16 +491,14 @@ static void it_is_fresh_only_when_it_has_what_the_position_names(void **state)
     answer_all(w);
     assert_int_equal(w->follower.fresh_wall_ms, w->now_ms);
     collect_release(&c);
-    follower_release(&w->follower);
-    mem_free(w);
+    world_free(w);
 }
 
 /* Its position is fulfilled here, but may be that of another store: inventory has to be asked first. */
 static void a_new_leader_makes_nobody_fresh_before_inventory_was_asked(void **state)
 {
     (void)state;
-    struct world *w = mem_new(sizeof(*w));
-    world_init(w, 16);
+    struct world *w = world_new(16);
     define_item(w);
     move(w);
     answer_all(w);
@@ -524,15 +510,13 @@ static void a_new_leader_makes_nobody_fresh_before_inventory_was_asked(void **st
     answer_all(w);
     assert_int_equal(w->follower.fresh_wall_ms, w->now_ms);
     collect_release(&c);
-    follower_release(&w->follower);
-    mem_free(w);
+    world_free(w);
 }
 
 static void a_stream_that_became_shorter_is_noticed(void **state)
 {
     (void)state;
-    struct world *w = mem_new(sizeof(*w));
-    world_init(w, 5);
+    struct world *w = world_new(5);
     define_item(w);
     move(w);
     move(w);
@@ -546,16 +530,14 @@ static void a_stream_that_became_shorter_is_noticed(void **state)
     answer_all(w);
     assert_true(follower_is_cut(&w->follower));
     collect_release(&c);
-    follower_release(&w->follower);
-    mem_free(w);
+    world_free(w);
 }
 
 /* Until inventory says that it is still the same store, what is known may be of another. */
 static void it_is_not_fresh_while_it_is_unsure(void **state)
 {
     (void)state;
-    struct world *w = mem_new(sizeof(*w));
-    world_init(w, 12);
+    struct world *w = world_new(12);
     define_item(w);
     move(w);
     struct bus_position at = position(w);
@@ -580,8 +562,7 @@ static void it_is_not_fresh_while_it_is_unsure(void **state)
     assert_true(answer_one(w));
     assert_int_equal(w->follower.fresh_wall_ms, w->now_ms);
     collect_release(&c);
-    follower_release(&w->follower);
-    mem_free(w);
+    world_free(w);
 }
 
 /* The first position of a new leader, with what it committed since already here. */
@@ -589,8 +570,7 @@ static void a_position_that_was_overtaken_is_no_end(void **state)
 {
     (void)state;
     for (uint64_t epoch = 1; epoch <= 2; epoch++) {
-        struct world *w = mem_new(sizeof(*w));
-        world_init(w, 12);
+        struct world *w = world_new(12);
         define_item(w);
         move(w);
         move(w);
@@ -604,16 +584,14 @@ static void a_position_that_was_overtaken_is_no_end(void **state)
         assert_equal_to_inventory(w);
         assert_false(follower_is_cut(&w->follower));
         collect_release(&c);
-        follower_release(&w->follower);
-        mem_free(w);
+        world_free(w);
     }
 }
 
 /* A follower that knows `items` items and `moves` movements of a world in which that is all. */
 static struct world *world_known(uint64_t seed, int items, int moves)
 {
-    struct world *w = mem_new(sizeof(*w));
-    world_init(w, seed);
+    struct world *w = world_new(seed);
     w->epoch = 7;
     for (int i = 0; i < items; i++) {
         define_item(w);
@@ -625,12 +603,6 @@ static struct world *world_known(uint64_t seed, int items, int moves)
     answer_all(w);
     assert_equal_to_inventory(w);
     return w;
-}
-
-static void world_free(struct world *w)
-{
-    follower_release(&w->follower);
-    mem_free(w);
 }
 
 /* Its first leader after that has an epoch that was there before. */
@@ -794,8 +766,7 @@ static void a_store_that_took_over_within_an_epoch_is_noticed(void **state)
 static void a_store_that_is_set_back_during_the_first_catalogue_is_noticed(void **state)
 {
     (void)state;
-    struct world *w = mem_new(sizeof(*w));
-    world_init(w, 9);
+    struct world *w = world_new(9);
     for (int i = 0; i < 20; i++) {
         define_item(w);
         move(w);
@@ -853,8 +824,7 @@ static void what_is_shown_and_is_not_there_is_of_another_store(void **state)
 static void items_of_another_store_after_a_restart_are_noticed(void **state)
 {
     (void)state;
-    struct world *w = mem_new(sizeof(*w));
-    world_init(w, 13);
+    struct world *w = world_new(13);
     struct bus_item item = {.sku = str_from(sku_texts[0]), .time_ms = NOW_MS};
     struct bus_message kept = {.items = &item, .items_len = 1};
     follower_restore_rows(&w->follower, &kept);
@@ -874,8 +844,7 @@ static void items_of_another_store_after_a_restart_are_noticed(void **state)
 static void a_kept_item_that_is_not_there_is_of_another_store(void **state)
 {
     (void)state;
-    struct world *w = mem_new(sizeof(*w));
-    world_init(w, 15);
+    struct world *w = world_new(15);
     struct bus_item items[] = {
         {.sku = str_from(sku_texts[0]), .time_ms = NOW_MS}, {.sku = str_from(sku_texts[9]), .time_ms = NOW_MS}};
     struct bus_message kept = {.items = items, .items_len = ARRAY_LEN(items)};
@@ -971,8 +940,7 @@ static void a_catalogue_that_has_grown_past_what_is_known_is_noticed(void **stat
 static void an_earlier_life_goes_on_where_it_ended(void **state)
 {
     (void)state;
-    struct world *w = mem_new(sizeof(*w));
-    world_init(w, 6);
+    struct world *w = world_new(6);
     for (int i = 0; i < 3; i++) {
         define_item(w);
     }
@@ -1001,8 +969,7 @@ static void an_earlier_life_goes_on_where_it_ended(void **state)
     answer_all(w);
     assert_equal_to_inventory(w);
     collect_release(&c);
-    follower_release(&w->follower);
-    mem_free(w);
+    world_free(w);
 }
 
 int main(void)

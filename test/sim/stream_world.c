@@ -449,6 +449,8 @@ void stream_run(struct stream *w, uint64_t steps)
     }
     mend(w);
     heal(w);
+    shop_commit(w);
+    heal(w);
     go_on_without_broker(w);
     live_again(w);
     stream_pass_ms(w, RELAY_POSITION_MS);
